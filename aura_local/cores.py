@@ -1,0 +1,57 @@
+"""The core budget: one arbiter so that native engines never run more threads than there are cores. Layer 0.
+
+Oversubscription is catastrophic for native engines, not gradual: with a second process busy, decoding
+with two threads on two cores took 4 to 16 times as long per token as with one (measured; see also
+llama.cpp PR #29258 on spin barriers).
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from aura_local.ports import Priority
+
+
+class CoreBudget:
+    """A counting semaphore over cores whose waiters are served by priority, then by arrival.
+
+    Held by engine threads for one short quantum of native work (at most about 100 ms) at a time.
+    """
+
+    def __init__(self, cores: int) -> None:
+        if cores < 1:
+            raise ValueError("a core budget needs at least one core")
+        self._free = cores
+        self._cores = cores
+        self._changed = threading.Condition()
+        self._waiting: list[tuple[int, int]] = []
+        self._order = itertools.count()
+
+    @property
+    def cores(self) -> int:
+        return self._cores
+
+    @contextmanager
+    def hold(self, priority: Priority, *, most: int = 1) -> Iterator[int]:
+        """Wait for a core and hold it; yields how many threads the work may use.
+
+        More than one core (up to `most`) is granted only when it is idle and nobody waits for it.
+        """
+        place = (int(priority), next(self._order))
+        with self._changed:
+            heapq.heappush(self._waiting, place)
+            self._changed.wait_for(lambda: self._free > 0 and self._waiting[0] == place)
+            heapq.heappop(self._waiting)
+            granted = 1 if self._waiting else min(most, self._free)
+            self._free -= granted
+            self._changed.notify_all()
+        try:
+            yield granted
+        finally:
+            with self._changed:
+                self._free += granted
+                self._changed.notify_all()
