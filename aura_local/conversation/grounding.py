@@ -1,0 +1,151 @@
+"""What the documents say on a question, and whether a drafted sentence is supported by it.
+
+Very small language models make things up. The check is deliberately conservative: a draft passes only
+when its content words occur in one sentence of the passages, in the same order, and it neither adds nor
+drops a negation or a number. What it refuses is replaced by a quotation, so a false refusal costs style
+and a false acceptance would cost truth.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from aura_local.conversation.events import Citation
+from aura_local.ports import GroundingSentence
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A retrieved passage with the place it comes from."""
+
+    citation: Citation
+    """Its `quote` is empty until a sentence of the answer rests on the passage."""
+    text: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Grounding:
+    """The result of a retrieval, as the answer needs it."""
+
+    passages: tuple[Passage, ...]
+    """In the order of their rank; a `GroundingSentence.citation` is an index into them."""
+    sentences: tuple[GroundingSentence, ...]
+    """Most similar to the question first."""
+    answerable: bool
+    """Whether the documents hold anything on the question."""
+
+
+SIMILARITY_MARGIN: Final = 0.04
+"""Cosine similarity by which a source may be worse than the best sentence."""
+
+NOTHING_FOUND: Final = Grounding((), (), answerable=False)
+
+_WORD: Final = re.compile(r"[a-z0-9]+(?:['’][a-z]+)?")
+_NEGATIONS: Final = frozenset(
+    "no not never none nothing nobody neither nor cannot without closed except".split()
+)
+_FUNCTION_WORDS: Final = frozenset(
+    """a an the this that these those there here it its they them their he she his her we our us you your i
+    my me is are was were be been being am do does did have has had will would can could may might shall
+    should must and or but so if then than as at by for from in into of off on onto out over to under up
+    with about what which who whom whose when where why how please yes also just very some any""".split()
+)
+_UNITS: Final = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen
+    fifteen sixteen seventeen eighteen nineteen""".split()
+_TENS: Final = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_NUMBERS: Final = frozenset([*_UNITS, *_TENS, "hundred", "thousand"])
+
+SIMILARITY_MARGIN: Final = 0.04
+"""Cosine similarity by which a source may be worse than the best sentence."""
+
+NOTHING_FOUND: Final = Grounding((), (), answerable=False)
+
+_WORD: Final = re.compile(r"[a-z0-9]+(?:['’][a-z]+)?")
+_NEGATIONS: Final = frozenset(
+    "no not never none nothing nobody neither nor cannot without closed except".split()
+)
+_FUNCTION_WORDS: Final = frozenset(
+    """a an the this that these those there here it its they them their he she his her we our us you your i
+    my me is are was were be been being am do does did have has had will would can could may might shall
+    should must and or but so if then than as at by for from in into of off on onto out over to under up
+    with about what which who whom whose when where why how please yes also just very some any""".split()
+)
+_UNITS: Final = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen
+    fifteen sixteen seventeen eighteen nineteen""".split()
+_TENS: Final = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_NUMBERS: Final = {word: str(value) for value, word in enumerate(_UNITS)} | {
+    word: str(10 * (index + 2)) for index, word in enumerate(_TENS)
+}
+
+
+class SupportCheck:
+    """Checks the sentences drafted for one question.
+
+    A draft has to keep what the best sentence shares with the question (asked about the museum shop, an
+    answer about the museum is none), and numbers as the documents spell them.
+
+    Only passage sentences within `SIMILARITY_MARGIN` of the best one count: a draft that repeats some
+    other fact of the passages is true, but does not answer the question.
+    """
+
+    def __init__(self, question: str, sentences: Sequence[GroundingSentence]) -> None:
+        """`sentences` most similar first."""
+        self._asked = frozenset(_content_words(question))
+        self._subject = (
+            self._asked & frozenset(_content_words(sentences[0].text)) if sentences else frozenset()
+        )
+        self._sources = [
+            (sentence, _content_words(sentence.text))
+            for sentence in sentences
+            if sentence.similarity >= sentences[0].similarity - SIMILARITY_MARGIN
+        ]
+
+    def find(self, draft: str) -> GroundingSentence | None:
+        """The sentence that a draft rests on, or None."""
+        words = _content_words(draft)
+        for sentence, source in self._sources:
+            says_something = bool(set(words) & set(source) - self._asked)
+            if says_something and self._agrees(words, source) and _negated(draft) == _negated(sentence.text):
+                return sentence
+        return None
+
+    def possible(self, beginning: str) -> bool:
+        """Whether a draft that begins like this may still pass; its last word may be unfinished."""
+        words = _content_words(beginning.rpartition(" ")[0])
+        return any(self._agrees(words, source) for _, source in self._sources)
+
+    def _agrees(self, words: Sequence[str], source: Sequence[str]) -> bool:
+        """In the source's words and their order; what is added stands in the question and is no number."""
+        added = [word for word in words if word not in source]
+        if any(_is_number(word) or word not in self._asked for word in added):
+            return False
+        return _is_subsequence([word for word in words if word in source], source)
+
+
+def _content_words(text: str) -> list[str]:
+    return [_stem(word) for word in _WORD.findall(text.lower()) if word not in _FUNCTION_WORDS]
+
+
+def _stem(word: str) -> str:
+    """Plural and possessive endings off: enough to compare a text with its source."""
+    word = re.sub(r"['’]s$", "", word)
+    if len(word) > 3 and word.endswith("s") and not word.endswith("ss"):
+        return word[:-1]
+    return word
+
+
+def _is_number(word: str) -> bool:
+    return word.isdigit() or word in _NUMBERS
+
+
+def _negated(text: str) -> bool:
+    return any(word in _NEGATIONS or word.endswith("n't") for word in _WORD.findall(text.lower()))
+
+
+def _is_subsequence(words: Sequence[str], source: Sequence[str]) -> bool:
+    rest = iter(source)
+    return all(word in rest for word in words)

@@ -1,0 +1,197 @@
+"""The replies of one session that are alive: at most one prepared, at most one that may be heard."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from aura_local.conversation import turn_events as inputs
+from aura_local.conversation.events import FinalTranscript, ReplyFinished, TurnFailed, TurnMetrics
+from aura_local.conversation.memory import ConversationMemory
+from aura_local.conversation.prompt import Exchange
+from aura_local.conversation.reply import Answering, Question, Retrieve
+from aura_local.conversation.session_jobs import SessionJobs
+from aura_local.conversation.spoken_reply import Notify, SpokenReply
+from aura_local.conversation.stopwatch import Stopwatch
+from aura_local.conversation.turn_effects import PrepareReply, StartReply
+from aura_local.conversation.work import TurnWork
+from aura_local.errors import AuraError
+from aura_local.ports import AudioSink, Caller, Priority, TextToSpeech
+
+
+class SessionObserver(Protocol):
+    """Counts what happened, for the metrics."""
+
+    def turn_over(self, metrics: TurnMetrics, *, cancelled: bool) -> None: ...
+
+    def turn_failed(self, code: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Speaking:
+    """What a session speaks with, and to whom."""
+
+    tenant_id: str
+    answering: Answering
+    retrieve: Retrieve
+    text_to_speech: TextToSpeech
+    voice: str | None
+    sink: AudioSink
+    notify: Notify
+    memory: ConversationMemory
+    observer: SessionObserver | None
+
+
+@dataclass(slots=True)
+class LiveReplies:
+    """Carries out what the turn machine decides about replies."""
+
+    speaking: Speaking
+    jobs: SessionJobs
+    advance: Callable[[inputs.Event], Awaitable[None]]
+    """The session's one entrance for events."""
+    works: defaultdict[int, TurnWork] = field(default_factory=lambda: defaultdict(TurnWork))
+    """Work counted so far, by turn."""
+    _prepared: SpokenReply | None = None
+    _replies: dict[int, SpokenReply] = field(default_factory=dict)
+
+    def prepare(self, step: PrepareReply, stopwatch: Stopwatch) -> None:
+        """Begin a reply that nobody notices."""
+        self.discard()
+        self.works[step.turn].speculations += 1
+        self._prepared = self._new_reply(step.turn, step.revision, step.text, stopwatch)
+        self.jobs.start(self._produce, self._prepared)
+
+    def discard(self) -> None:
+        """What was prepared is void."""
+        if self._prepared is not None:
+            self._prepared.abandon()
+            self.works[self._prepared.turn].count_waste(self._prepared.answer.usage)
+            self._prepared = None
+
+    async def start(self, step: StartReply, stopwatch: Stopwatch) -> None:
+        """The turn is over; its reply, prepared or begun now, becomes visible and is played.
+
+        `stopwatch` is used for a reply that begins now.
+        """
+        reply, self._prepared = self._prepared, None
+        if reply is None or (reply.turn, reply.revision) != (step.turn, step.revision):
+            reply = self._new_reply(step.turn, step.revision, step.text, stopwatch)
+            self.jobs.start(self._produce, reply)
+        self._replies[step.reply_id] = reply
+        await self.speaking.notify(FinalTranscript(step.turn, step.text))
+        await reply.commit(step.reply_id)
+        self.resume(step.reply_id)
+
+    def resume(self, reply_id: int) -> None:
+        """Play from the beginning, or from where the reply was cut."""
+        self.jobs.start_listener_paced(self._play, self._replies[reply_id])
+
+    def hold(self, reply_id: int, *, held: bool) -> None:
+        reply = self._replies[reply_id]
+        (reply.hold if held else reply.release)()
+
+    def duck(self, reply_id: int, *, ducked: bool) -> None:
+        self._replies[reply_id].duck(ducked)
+
+    async def suspend(self, reply_id: int) -> None:
+        await self._replies[reply_id].silence()
+
+    async def cancel(self, reply_id: int) -> None:
+        """Silence first, then stop the work, then remember what was heard."""
+        reply = self._replies.pop(reply_id)
+        await reply.silence()
+        reply.abandon()
+        self._conclude(reply, cancelled=True)
+
+    def remember(self, reply_id: int) -> None:
+        """The reply was heard to its end."""
+        self._conclude(self._replies.pop(reply_id), cancelled=False)
+
+    def question(self, text: str, priority: Priority) -> Question:
+        """A question in this conversation, as it stands."""
+        memory = self.speaking.memory
+        # A suspended reply ends where it was cut if these words are real: the prompt goes by that already.
+        cut = tuple(Exchange(r.question, r.heard_text) for r in self._replies.values() if r.heard_samples)
+        conversation_id = f"{self.speaking.tenant_id}/{memory.session_id}"
+        caller = Caller(self.speaking.tenant_id, priority)
+        return Question(text, conversation_id, memory.exchanges + cut, caller)
+
+    async def report(self, turn: int, error: AuraError) -> None:
+        """Tell the client that a turn failed."""
+        if self.speaking.observer is not None:
+            self.speaking.observer.turn_failed(error.code)
+        await self.speaking.notify(TurnFailed(turn, error.code, error.message, error.retryable))
+
+    def abandon_all(self) -> None:
+        self.discard()
+        for reply in self._replies.values():
+            reply.abandon()
+
+    def _new_reply(self, turn: int, revision: int, text: str, stopwatch: Stopwatch) -> SpokenReply:
+        question = self.question(text, Priority.VOICE)
+        speaking = self.speaking
+        return SpokenReply(
+            turn=turn,
+            revision=revision,
+            question=text,
+            open_answer=lambda watch: speaking.answering.open(question, speaking.retrieve, watch),
+            voice=speaking.text_to_speech,
+            voice_name=speaking.voice,
+            sink=speaking.sink,
+            notify=speaking.notify,
+            caller=question.caller,
+            stopwatch=stopwatch,
+        )
+
+    async def _produce(self, reply: SpokenReply) -> None:
+        await reply.produce()
+        if reply.failure is not None:
+            await self._fail(reply, reply.failure)
+
+    async def _play(self, reply: SpokenReply) -> None:
+        heard = await reply.play(self._when_audible(reply))
+        if heard and reply.failure is None:
+            await self.advance(inputs.ReplyHeard(reply.reply_id))
+        elif heard and reply.failure is not None:
+            await self._fail(reply, reply.failure)
+
+    def _when_audible(self, reply: SpokenReply) -> Callable[[], Awaitable[None]]:
+        return lambda: self.advance(inputs.ReplyAudible(reply.reply_id))
+
+    async def _fail(self, reply: SpokenReply, error: AuraError) -> None:
+        """Only for replies that are visible; one that is not yet fails when it becomes so."""
+        if self._replies.get(reply.reply_id) is reply:
+            await self.report(reply.turn, error)
+            await self.advance(inputs.ReplyFailed(reply.reply_id))
+
+    def _conclude(self, reply: SpokenReply, *, cancelled: bool) -> None:
+        work = self.works.pop(reply.turn, TurnWork())
+        work.count_usage(reply.answer.usage)
+        if not reply.heard_samples:
+            work.count_waste(reply.answer.usage)
+        metrics = TurnMetrics(reply.turn, reply.reply_id, reply.stopwatch.stages_ms, work.counts())
+        if self.speaking.observer is not None:
+            self.speaking.observer.turn_over(metrics, cancelled=cancelled)
+        # Not awaited: storing must never delay the reply that follows an interruption.
+        self.jobs.start(self._store, reply, metrics, cancelled)
+
+    async def _store(self, reply: SpokenReply, metrics: TurnMetrics, cancelled: bool) -> None:
+        answer = reply.answer
+        if reply.heard_samples:
+            try:
+                await self.speaking.memory.remember(
+                    question=reply.question,
+                    answer=answer.text,
+                    heard=reply.heard_text,
+                    cancelled=cancelled,
+                    citations=answer.citations,
+                    stages_ms=metrics.stages_ms,
+                )
+            except AuraError as error:
+                await self.report(reply.turn, error)
+        finished = ReplyFinished(reply.reply_id, answer.text, reply.heard_text, cancelled)
+        await self.speaking.notify(finished)
+        await self.speaking.notify(metrics)

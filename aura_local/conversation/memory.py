@@ -1,0 +1,100 @@
+"""What a session remembers: each question with what was heard of its answer, in the tenant's file."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+import sqlite_utils
+
+from aura_local.conversation.events import Citation
+from aura_local.conversation.prompt import Exchange
+from aura_local.errors import NotFound
+from aura_local.storage.database import Database
+
+
+class ConversationMemory:
+    """The turns of one session. A turn is durable when `remember` returns."""
+
+    def __init__(
+        self, database: Database, session_id: str, exchanges: Sequence[Exchange], turns: int
+    ) -> None:
+        self._database = database
+        self._exchanges = list(exchanges)
+        self._turns = turns
+        self.session_id = session_id
+
+    @classmethod
+    async def begin(cls, database: Database, language: str) -> ConversationMemory:
+        """A new session."""
+        session_id = secrets.token_hex(8)
+        row = {"id": session_id, "language": language, "created_at": _now()}
+
+        def change(connection: sqlite_utils.Database) -> None:
+            connection.table("sessions").insert(row)
+
+        await database.write(change)
+        return cls(database, session_id, (), 0)
+
+    @classmethod
+    async def resume(cls, database: Database, session_id: str, *, exchanges: int = 8) -> ConversationMemory:
+        """An earlier session of the same tenant. Raises `NotFound`."""
+
+        def query(connection: sqlite_utils.Database) -> tuple[bool, int, list[Exchange]]:
+            known = bool(list(connection.query("SELECT 1 FROM sessions WHERE id = ?", [session_id])))
+            rows = list(
+                connection.query(
+                    "SELECT user_text, heard_text, ordinal FROM turns WHERE session_id = ?"
+                    " ORDER BY ordinal DESC LIMIT ?",
+                    [session_id, exchanges],
+                )
+            )
+            turns = int(rows[0]["ordinal"]) if rows else 0
+            return known, turns, [Exchange(row["user_text"], row["heard_text"]) for row in reversed(rows)]
+
+        known, turns, found = await database.read(query)
+        if not known:
+            raise NotFound("There is no such conversation; leave session_id out to begin one.")
+        return cls(database, session_id, found, turns)
+
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """Oldest first."""
+        return tuple(self._exchanges)
+
+    async def remember(
+        self,
+        *,
+        question: str,
+        answer: str,
+        heard: str,
+        cancelled: bool,
+        citations: Sequence[Citation],
+        stages_ms: Mapping[str, float],
+    ) -> None:
+        """Store a turn that is over. Raises `StorageUnavailable`; then nothing was stored."""
+        row = {
+            "session_id": self.session_id,
+            "ordinal": self._turns + 1,
+            "user_text": question,
+            "answer_text": answer,
+            "heard_text": heard,
+            "cancelled": int(cancelled),
+            "citations": json.dumps([asdict(citation) for citation in citations]),
+            "timings": json.dumps(dict(stages_ms)),
+            "created_at": _now(),
+        }
+
+        def change(connection: sqlite_utils.Database) -> None:
+            connection.table("turns").insert(row)
+
+        await self._database.write(change)
+        self._turns += 1
+        self._exchanges.append(Exchange(question, heard))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

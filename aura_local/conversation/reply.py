@@ -1,0 +1,235 @@
+"""The one answer path: a question in, a grounded answer with citations out.
+
+Voice and chat both use it. A capable language model writes the answer itself. A very small one only
+drafts: each sentence is checked against the passages before anyone hears it, and the first one that they
+do not support is replaced by a quotation from the extractive answerer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import asdict, dataclass, field, replace
+from typing import TypeAlias
+
+from aura_local.conversation.events import Citation, CitationsFound, ReplyTextDelta
+from aura_local.conversation.grounding import Grounding, SupportCheck
+from aura_local.conversation.prompt import Exchange, PromptSettings, build_conversation
+from aura_local.conversation.sentences import ClauseSplitter
+from aura_local.conversation.stopwatch import Stopwatch
+from aura_local.ports import (
+    Caller,
+    Conversation,
+    GenerationLimits,
+    GenerationUsage,
+    GroundingSentence,
+    LanguageModel,
+    TextStream,
+)
+
+Retrieve: TypeAlias = Callable[[str, Caller], Awaitable[Grounding]]
+"""What the documents hold on a question; wired to one tenant's index by the engine."""
+
+AnswerEvent: TypeAlias = CitationsFound | ReplyTextDelta
+"""Their `reply_id` is 0; whoever publishes the answer puts its own."""
+
+_Piece: TypeAlias = tuple[str, GroundingSentence | None]
+"""Text to be said, and the sentence it rests on."""
+
+SENTENCES_AT_MOST = 2
+"""Sentences of a checked draft that are spoken; an answer aloud is short."""
+DRAFT_LIMITS = GenerationLimits(answer_tokens=48)
+"""A draft longer than any sentence of the passages has left them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer, once the stream is exhausted."""
+
+    text: str
+    citations: tuple[Citation, ...]
+    answered: bool
+    """False when the documents hold nothing on the question."""
+    drafted: bool
+    """Whether the language model's own words were used (rather than a quotation)."""
+    usage: GenerationUsage
+    stages_ms: Mapping[str, float]
+
+    @property
+    def work(self) -> dict[str, int]:
+        """Tokens counted, by the names that `TurnMetrics.work` documents."""
+        return asdict(self.usage)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Everything an answer depends on besides the documents."""
+
+    text: str
+    conversation_id: str
+    """Key of the prompt cache: one per tenant and session."""
+    history: tuple[Exchange, ...]
+    caller: Caller
+
+
+class AnswerStream:
+    """An answer on its way; iterate once. `answer` is what there is of it so far."""
+
+    def __init__(self, progress: _Progress, events: AsyncGenerator[AnswerEvent, None]) -> None:
+        self._progress = progress
+        self._events = events
+
+    def __aiter__(self) -> AsyncIterator[AnswerEvent]:
+        return self._events
+
+    @property
+    def answer(self) -> Answer:
+        return self._progress.answer
+
+
+class Answering:
+    """Composes retrieval, drafting and checking. Holds no state between answers."""
+
+    def __init__(
+        self,
+        *,
+        drafting: LanguageModel,
+        quoting: LanguageModel | None,
+        declining: LanguageModel,
+        prompt: PromptSettings,
+        limits: GenerationLimits,
+    ) -> None:
+        """`quoting` replaces unsupported drafts; None trusts the drafting model. `declining` says that
+        the documents hold nothing on a question."""
+        self._drafting = drafting
+        self._quoting = quoting
+        self._declining = declining
+        self._prompt = prompt
+        self._limits = limits
+
+    async def prepare(self, question: Question, retrieve: Retrieve) -> GenerationUsage:
+        """Retrieve for a question that is still being spoken and warm the prompt cache with its facts."""
+        grounding = await retrieve(question.text, question.caller)
+        if not grounding.answerable:
+            return GenerationUsage()
+        return await self._drafting.prepare(self._conversation(question, grounding), caller=question.caller)
+
+    @asynccontextmanager
+    async def open(
+        self, question: Question, retrieve: Retrieve, stopwatch: Stopwatch
+    ) -> AsyncIterator[AnswerStream]:
+        """Retrieve, then answer as the stream is read. Leaving the block stops all work on the answer."""
+        grounding = await retrieve(question.text, question.caller)
+        stopwatch.mark("retrieved")
+        progress = _Progress(grounding, self._conversation(question, grounding), question.caller, stopwatch)
+        async with aclosing(self._events(progress)) as events:
+            yield AnswerStream(progress, events)
+
+    def _conversation(self, question: Question, grounding: Grounding) -> Conversation:
+        return build_conversation(
+            question.conversation_id, question.text, grounding, question.history, self._prompt
+        )
+
+    async def _events(self, progress: _Progress) -> AsyncGenerator[AnswerEvent, None]:
+        if not progress.grounding.answerable:
+            pieces = self._spoken(self._declining, progress)
+        elif self._quoting is None:
+            pieces = self._spoken(self._drafting, progress)
+        else:
+            pieces = self._checked(self._quoting, progress)
+        async with aclosing(pieces):
+            async for text, support in pieces:
+                progress.stopwatch.mark("first_text")
+                if support is not None and progress.cite(support):
+                    yield CitationsFound(0, tuple(progress.citations))
+                progress.text += text
+                yield ReplyTextDelta(0, text)
+
+    async def _spoken(self, model: LanguageModel, progress: _Progress) -> AsyncGenerator[_Piece, None]:
+        """A model that is trusted: its text clause by clause, with the best sentence as its source."""
+        splitter = ClauseSplitter()
+        source = progress.conversation.grounding[0] if progress.grounding.answerable else None
+        async with model.stream(progress.conversation, self._limits, caller=progress.caller) as stream:
+            try:
+                async for ready in _split(stream, splitter):
+                    yield ready, source
+            finally:
+                progress.usage += stream.usage
+
+    async def _checked(self, quoting: LanguageModel, progress: _Progress) -> AsyncGenerator[_Piece, None]:
+        """A model that is not: sentences that the passages support, else a quotation.
+
+        A draft that has left its sources is stopped at that word, not at the end of its sentence.
+        """
+        conversation = progress.conversation
+        check = SupportCheck(conversation.question, conversation.grounding)
+        splitter = ClauseSplitter(early_clause=False)
+        said: set[str] = set()
+        async with self._drafting.stream(conversation, DRAFT_LIMITS, caller=progress.caller) as stream:
+            try:
+                async for piece in _and_end(stream):
+                    for sentence in splitter.finish() if piece is None else splitter.push(piece):
+                        support = check.find(sentence)
+                        if support is None or support.text in said:
+                            break
+                        said.add(support.text)
+                        yield sentence, support
+                    else:
+                        if check.possible(splitter.unfinished) and len(said) < SENTENCES_AT_MOST:
+                            continue
+                    break
+            finally:
+                progress.usage += stream.usage
+        progress.drafted = bool(said)
+        if said:
+            return
+        async with quoting.stream(conversation, self._limits, caller=progress.caller) as stream:
+            async for sentence in _split(stream, ClauseSplitter(early_clause=False)):
+                quoted = (s for s in conversation.grounding if s.text.strip() == sentence.strip())
+                yield sentence, next(quoted, None)
+
+
+@dataclass(slots=True)
+class _Progress:
+    grounding: Grounding
+    conversation: Conversation
+    caller: Caller
+    stopwatch: Stopwatch
+    text: str = ""
+    drafted: bool = False
+    usage: GenerationUsage = field(default_factory=GenerationUsage)
+    citations: list[Citation] = field(default_factory=list)
+
+    @property
+    def answer(self) -> Answer:
+        return Answer(
+            text=self.text.strip(),
+            citations=tuple(self.citations),
+            answered=self.grounding.answerable,
+            drafted=self.drafted,
+            usage=self.usage,
+            stages_ms=self.stopwatch.stages_ms,
+        )
+
+    def cite(self, support: GroundingSentence) -> bool:
+        """Add the passage of a sentence to the citations; False when it is there already."""
+        place = self.grounding.passages[support.citation].citation
+        if any(citation.passage_id == place.passage_id for citation in self.citations):
+            return False
+        self.citations.append(replace(place, quote=support.text))
+        return True
+
+
+async def _and_end(stream: TextStream) -> AsyncIterator[str | None]:
+    """The pieces, then None."""
+    async for piece in stream:
+        yield piece
+    yield None
+
+
+async def _split(stream: TextStream, splitter: ClauseSplitter) -> AsyncGenerator[str, None]:
+    async for piece in stream:
+        for ready in splitter.push(piece):
+            yield ready
+    for ready in splitter.finish():
+        yield ready

@@ -1,0 +1,290 @@
+"""Whose turn it is. Pure: no clock, no await; time is the number of samples heard so far.
+
+`advance(state, event, rules)` returns the next state and the effects that the session has to carry out,
+in order. Everything that is worked on ahead carries (turn, revision); a result with an old revision is
+stale and changes nothing. Nothing before `StartReply` is visible to anyone.
+
+    listening --SpeechStarted--> hearing --SpeechPaused--> paused --complete, or silent long enough-->
+    thinking --ReplyAudible--> speaking --ReplyHeard--> listening
+
+Speech in `paused` returns to `hearing`; in `thinking` it takes the reply back, and the earlier words join
+the new ones; in `speaking` it suspends the reply (barge-in), which goes on where it was cut when the
+noise turns out to hold no words, and ends there when it does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import singledispatch
+from typing import TypeAlias
+
+from aura_local.conversation.speech_gate import SpeechPaused, SpeechStarted, SpeechSustained
+from aura_local.conversation.turn_effects import (
+    CancelReply,
+    CloseTurn,
+    Discard,
+    Duck,
+    Effect,
+    HoldReply,
+    OpenTurn,
+    Pause,
+    PrepareReply,
+    ReleaseReply,
+    RememberTurn,
+    Restore,
+    ResumeReply,
+    StartReply,
+    SuspendReply,
+    Transcribe,
+)
+from aura_local.conversation.turn_events import (
+    CancelRequested,
+    Event,
+    InputStalled,
+    ReplyAudible,
+    ReplyFailed,
+    ReplyHeard,
+    TextEntered,
+    TimePassed,
+    Transcribed,
+    TranscriptionFailed,
+)
+from aura_local.conversation.turn_state import Phase, TurnRules, TurnState
+from aura_local.ports import SPEECH_RATE_HZ
+
+Step: TypeAlias = tuple[TurnState, tuple[Effect, ...]]
+
+
+def advance(state: TurnState, event: Event, rules: TurnRules) -> Step:
+    """The next state, and what to do about it."""
+    return _advance(event, state, rules)
+
+
+@singledispatch
+def _advance(event: object, state: TurnState, rules: TurnRules) -> Step:
+    raise TypeError(f"not an event of the turn machine: {type(event).__name__}")
+
+
+@_advance.register
+def _(event: SpeechStarted, state: TurnState, rules: TurnRules) -> Step:
+    match state.phase:
+        case Phase.LISTENING:
+            return _open_turn(state, event.sample)
+        case Phase.PAUSED:
+            revised = replace(
+                state,
+                phase=Phase.HEARING,
+                revision=state.revision + 1,
+                transcript=None,
+                transcribing=False,
+                forced=False,
+            )
+            return revised, (Discard(state.turn),)
+        case Phase.THINKING if state.reply is not None:
+            return replace(state, onset=event.sample), (HoldReply(state.reply),)
+        case Phase.SPEAKING if state.reply is not None:
+            return replace(state, onset=event.sample), (Duck(state.reply),)
+    return state, ()
+
+
+@_advance.register
+def _(event: SpeechSustained, state: TurnState, rules: TurnRules) -> Step:
+    if state.reply is None or state.onset is None:
+        return state, ()
+    if state.phase is Phase.THINKING:
+        # Taken back before anyone heard it: the earlier words belong to the turn that goes on.
+        resumed = replace(
+            state,
+            phase=Phase.HEARING,
+            revision=state.revision + 1,
+            transcript=None,
+            transcribing=False,
+            reply=None,
+            onset=None,
+        )
+        return resumed, (CancelReply(state.reply), Discard(state.turn))
+    if state.phase is Phase.SPEAKING:
+        opened, effects = _open_turn(replace(state, onset=None), event.sample)
+        return replace(opened, suspended=True), (SuspendReply(state.reply), *effects)
+    return state, ()
+
+
+@_advance.register
+def _(event: SpeechPaused, state: TurnState, rules: TurnRules) -> Step:
+    if state.phase is Phase.HEARING:
+        paused = replace(
+            state,
+            phase=Phase.PAUSED,
+            end_sample=event.sample,
+            speech_samples=state.speech_samples + event.speech_samples,
+        )
+        effects: tuple[Effect, ...] = (Pause(state.turn, event.sample),)
+        if rules.speculation:
+            paused, more = _transcribe(paused, rules)
+            effects += more
+        return paused, effects
+    if state.onset is not None and state.reply is not None:
+        over = replace(state, onset=None)
+        if state.phase is Phase.THINKING:
+            return over, (ReleaseReply(state.reply),)
+        return over, (Restore(state.reply),)
+    return state, ()
+
+
+@_advance.register
+def _(event: TimePassed, state: TurnState, rules: TurnRules) -> Step:
+    state = replace(state, now=event.sample)
+    if state.phase is Phase.HEARING and _ms(event.sample - state.first_sample) >= rules.utterance_limit_ms:
+        return _force(state, rules)
+    if state.phase is not Phase.PAUSED:
+        return state, ()
+    silence_ms = _ms(event.sample - state.end_sample)
+    if state.transcript is None:
+        if not state.transcribing and silence_ms >= rules.first_look_ms:
+            return _transcribe(state, rules)
+        return state, ()
+    if event.quiet and silence_ms >= state.transcript.wait_ms:
+        return _end_turn(state)
+    return state, ()
+
+
+@_advance.register
+def _(event: Transcribed, state: TurnState, rules: TurnRules) -> Step:
+    if state.phase is not Phase.PAUSED or (event.turn, event.revision) != (state.turn, state.revision):
+        return state, ()
+    known = replace(state, transcript=event, transcribing=False)
+    if not event.text or state.forced:
+        return _end_turn(known)
+    if rules.speculation and state.revision < rules.revision_limit:
+        return known, (PrepareReply(event.turn, event.revision, event.text),)
+    return known, ()
+
+
+@_advance.register
+def _(event: TranscriptionFailed, state: TurnState, rules: TurnRules) -> Step:
+    if state.phase is not Phase.PAUSED or (event.turn, event.revision) != (state.turn, state.revision):
+        return state, ()
+    return _back_to_before(state)
+
+
+@_advance.register
+def _(event: ReplyAudible, state: TurnState, rules: TurnRules) -> Step:
+    if state.phase is Phase.THINKING and event.reply_id == state.reply:
+        return replace(state, phase=Phase.SPEAKING), ()
+    return state, ()
+
+
+@_advance.register
+def _(event: ReplyHeard, state: TurnState, rules: TurnRules) -> Step:
+    if event.reply_id != state.reply or state.phase not in (Phase.THINKING, Phase.SPEAKING):
+        return state, ()
+    heard = replace(state, phase=Phase.LISTENING, reply=None, onset=None)
+    effects: tuple[Effect, ...] = (RememberTurn(event.reply_id),)
+    if state.onset is None:
+        return heard, effects
+    # Somebody began to speak over the last words: that is the next turn.
+    opened, more = _open_turn(heard, state.onset)
+    return opened, effects + more
+
+
+@_advance.register
+def _(event: ReplyFailed, state: TurnState, rules: TurnRules) -> Step:
+    if event.reply_id != state.reply:
+        return state, ()
+    ended = replace(state, reply=None, suspended=False, onset=None)
+    if state.phase in (Phase.THINKING, Phase.SPEAKING):
+        ended = replace(ended, phase=Phase.LISTENING)
+    return ended, (CancelReply(event.reply_id),)
+
+
+@_advance.register
+def _(event: CancelRequested, state: TurnState, rules: TurnRules) -> Step:
+    effects: tuple[Effect, ...] = () if state.reply is None else (CancelReply(state.reply),)
+    if state.phase in (Phase.HEARING, Phase.PAUSED):
+        effects += (Discard(state.turn), CloseTurn(state.turn))
+    return replace(state, phase=Phase.LISTENING, reply=None, suspended=False, onset=None), effects
+
+
+@_advance.register
+def _(event: TextEntered, state: TurnState, rules: TurnRules) -> Step:
+    cleared, effects = advance(state, CancelRequested(), rules)
+    typed = replace(cleared, turn=cleared.turn + 1, revision=0)
+    started, more = _start_reply(typed, event.text)
+    return started, effects + more
+
+
+@_advance.register
+def _(event: InputStalled, state: TurnState, rules: TurnRules) -> Step:
+    if state.phase is Phase.HEARING:
+        return _force(state, rules)
+    if state.phase is Phase.PAUSED:
+        if state.transcript is not None:
+            return _end_turn(state)
+        forced = replace(state, forced=True)
+        return (forced, ()) if state.transcribing else _transcribe(forced, rules)
+    return state, ()
+
+
+def _open_turn(state: TurnState, sample: int) -> Step:
+    opened = replace(
+        state,
+        phase=Phase.HEARING,
+        turn=state.turn + 1,
+        revision=0,
+        first_sample=sample,
+        end_sample=sample,
+        speech_samples=0,
+        transcript=None,
+        transcribing=False,
+        forced=False,
+    )
+    return opened, (OpenTurn(opened.turn, sample),)
+
+
+def _force(state: TurnState, rules: TurnRules) -> Step:
+    """End the running utterance where it stands."""
+    heard = state.now - state.first_sample
+    paused = replace(
+        state, phase=Phase.PAUSED, end_sample=state.now, speech_samples=heard, transcript=None, forced=True
+    )
+    transcribing, effects = _transcribe(paused, rules)
+    return transcribing, (Pause(state.turn, state.now), *effects)
+
+
+def _transcribe(state: TurnState, rules: TurnRules) -> Step:
+    if _ms(state.speech_samples) < rules.least_speech_ms:
+        return _back_to_before(state)
+    asked = Transcribe(state.turn, state.revision, state.first_sample, state.end_sample)
+    return replace(state, transcribing=True), (asked,)
+
+
+def _end_turn(state: TurnState) -> Step:
+    assert state.transcript is not None
+    if not state.transcript.text:
+        return _back_to_before(state)
+    if state.reply is None:
+        return _start_reply(state, state.transcript.text)
+    # A real interruption: the suspended reply ends where it was cut, before the new one begins.
+    ended = CancelReply(state.reply)
+    started, effects = _start_reply(replace(state, reply=None, suspended=False), state.transcript.text)
+    return started, (ended, *effects)
+
+
+def _start_reply(state: TurnState, text: str) -> Step:
+    reply_id = state.replies + 1
+    started = replace(state, phase=Phase.THINKING, replies=reply_id, reply=reply_id, onset=None, forced=False)
+    return started, (StartReply(reply_id, state.turn, state.revision, text),)
+
+
+def _back_to_before(state: TurnState) -> Step:
+    """Nothing was said: a suspended reply goes on, otherwise we listen."""
+    closed = CloseTurn(state.turn)
+    discard = Discard(state.turn)
+    if state.reply is not None and state.suspended:
+        resumed = replace(state, phase=Phase.SPEAKING, suspended=False, onset=None)
+        return resumed, (discard, closed, ResumeReply(state.reply))
+    return replace(state, phase=Phase.LISTENING), (discard, closed)
+
+
+def _ms(samples: int) -> int:
+    return samples * 1000 // SPEECH_RATE_HZ

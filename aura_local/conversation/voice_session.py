@@ -1,0 +1,287 @@
+"""A conversation by voice: carries out what the turn machine decides.
+
+All events go through `advance`, one at a time; the machine is pure, this file is its thin shell. Every
+task belongs to the session's task group, the input queue is bounded, and a failed turn is an event, not
+the end of the session.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+import anyio
+
+from aura_local.audio.frame import Frame, Framer
+from aura_local.conversation import turn_effects as effects
+from aura_local.conversation import turn_events as inputs
+from aura_local.conversation.events import FinalTranscript, PartialTranscript, SpeechStarted, SpeechStopped
+from aura_local.conversation.hearing import Hearing, StablePrefix
+from aura_local.conversation.live_replies import LiveReplies, SessionObserver, Speaking
+from aura_local.conversation.memory import ConversationMemory
+from aura_local.conversation.reply import Retrieve
+from aura_local.conversation.session_jobs import SessionJobs
+from aura_local.conversation.session_options import SessionEngines, SessionOptions
+from aura_local.conversation.speech_gate import SpeechGate
+from aura_local.conversation.spoken_reply import Notify
+from aura_local.conversation.stopwatch import Stopwatch
+from aura_local.conversation.turn_machine import advance
+from aura_local.conversation.turn_state import Phase, TurnState
+from aura_local.errors import AuraError, ProtocolViolation
+from aura_local.ports import SPEECH_RATE_HZ, AudioSink, Caller, Priority, Samples
+
+QUEUED_FRAMES = 64
+"""Frames that may wait for the detector (2 s); then `push` waits, and the client with it."""
+PARTIAL_FIRST_MS = 1200
+"""Speech after which words are shown while it goes on."""
+PARTIAL_EVERY_MS = 800
+
+
+class VoiceSession:
+    """One listener, one speaker, many turns."""
+
+    def __init__(
+        self,
+        *,
+        engines: SessionEngines,
+        options: SessionOptions,
+        retrieve: Retrieve,
+        memory: ConversationMemory,
+        sink: AudioSink,
+        notify: Notify,
+        observer: SessionObserver | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._options = options
+        self._notify = notify
+        self._jobs = SessionJobs()
+        self._clock = clock
+        self._answering = engines.answering
+        self._retrieve = retrieve
+        self._framer = Framer()
+        self._gate = SpeechGate(options.gate)
+        self._detector = engines.voice_activity.open_stream()
+        self._hearing = Hearing(
+            transcriber=engines.speech_to_text,
+            turn_detector=engines.turn_detector,
+            language=options.language,
+            waits=options.waits,
+        )
+        speaking = Speaking(
+            tenant_id=options.tenant_id,
+            answering=engines.answering,
+            retrieve=retrieve,
+            text_to_speech=engines.text_to_speech,
+            voice=options.voice,
+            sink=sink,
+            notify=notify,
+            memory=memory,
+            observer=observer,
+        )
+        self._replies = LiveReplies(speaking, self._jobs, self.advance)
+        self.session_id = memory.session_id
+        self._state = TurnState()
+        self._order = anyio.Lock()
+        self._frames_in, self._frames_out = anyio.create_memory_object_stream[Frame](QUEUED_FRAMES)
+        self._arrivals: deque[tuple[int, float]] = deque(maxlen=QUEUED_FRAMES * 4)
+        self._stable = StablePrefix()
+        self._showing_words = False
+        self._next_words_at = 0
+
+    @property
+    def received_samples(self) -> int:
+        """Samples at 16 kHz accepted since the start."""
+        return self._framer.received_samples
+
+    @property
+    def phase(self) -> Phase:
+        return self._state.phase
+
+    # --- what the client does --------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Own all tasks of the session; returns after `finish`, once the last reply is over.
+
+        Raises `EngineUnavailable` when the detector fails: deafness is never reported as silence.
+        """
+        try:
+            async with anyio.create_task_group() as tasks:
+                self._jobs.open(tasks)
+                async with self._frames_out:
+                    async for frame in self._frames_out:
+                        await self._jobs.run(self._hear, frame)
+                await self.advance(inputs.InputStalled())
+                while self._jobs.busy or self._state.phase is not Phase.LISTENING:
+                    await self._jobs.change()
+                tasks.cancel_scope.cancel()
+        finally:
+            self._jobs.close()
+            self._frames_in.close()
+            self._replies.abandon_all()
+
+    async def push(self, samples: Samples) -> None:
+        """Hear samples (shape (n,), 16 kHz, float32); waits while the session is 2 s behind.
+
+        Raises `ProtocolViolation` after the end of the session.
+        """
+        now = self._clock()
+        for frame in self._framer.push(samples):
+            self._arrivals.append((frame.end_sample, now))
+            try:
+                await self._frames_in.send(frame)
+            except (anyio.ClosedResourceError, anyio.BrokenResourceError) as error:
+                raise ProtocolViolation("The session is over; no more audio is taken.") from error
+
+    async def ask(self, text: str) -> None:
+        """A typed question; interrupts a running reply."""
+        await self.advance(inputs.TextEntered(text.strip()))
+
+    async def cancel(self) -> None:
+        """Stop the running reply."""
+        await self.advance(inputs.CancelRequested())
+
+    async def input_stalled(self) -> None:
+        """No audio comes at the moment: a running utterance is taken as complete."""
+        await self.advance(inputs.InputStalled())
+
+    async def finish(self) -> None:
+        """No more input will come."""
+        await self._frames_in.aclose()
+
+    async def settle(self) -> None:
+        """Wait until everything pushed so far has been heard and nothing is being worked out.
+
+        For callers that feed audio by the sample clock instead of in real time.
+        """
+        while self._jobs.busy or self._frames_out.statistics().current_buffer_used:
+            await self._jobs.change()
+
+    # --- hearing ---------------------------------------------------------------------------------------
+
+    async def _hear(self, frame: Frame) -> None:
+        self._hearing.keep(frame, needed_from=self._needed_from(frame))
+        probability = self._detector.probability(frame.samples)
+        for event in self._gate.hear(frame.first_sample, probability):
+            await self.advance(event)
+        await self.advance(inputs.TimePassed(frame.end_sample, self._gate.quiet))
+        self._maybe_show_words(frame)
+
+    def _needed_from(self, frame: Frame) -> int:
+        """The gate opens a few frames late, so those are kept even while nobody speaks."""
+        opening = frame.first_sample - self._options.gate.start_frames * len(frame.samples)
+        if self._state.phase is Phase.LISTENING:
+            return opening
+        return min(self._state.first_sample, opening if self._state.onset is None else self._state.onset)
+
+    def _maybe_show_words(self, frame: Frame) -> None:
+        state = self._state
+        if state.phase is not Phase.HEARING or not self._options.partial_transcripts or self._showing_words:
+            return
+        if frame.end_sample < max(self._next_words_at, state.first_sample + _samples(PARTIAL_FIRST_MS)):
+            return
+        self._showing_words = True
+        self._next_words_at = frame.end_sample + _samples(PARTIAL_EVERY_MS)
+        clip = self._hearing.clip(state.first_sample, frame.end_sample)
+        self._jobs.start(self._show_words, state.turn, state.revision, clip)
+
+    async def _show_words(self, turn: int, revision: int, clip: Samples) -> None:
+        """Transcribe unfinished speech; with speculation also look it up and warm the prompt cache."""
+        try:
+            transcript = await self._hearing.transcribe(clip, self._caller(Priority.CHAT))
+            self._replies.works[turn].count_transcript(transcript)
+            current = (turn, revision) == (self._state.turn, self._state.revision)
+            if not current or not transcript.text or self._state.phase not in (Phase.HEARING, Phase.PAUSED):
+                return
+            stable = self._stable.agree(transcript.text)
+            await self._notify(PartialTranscript(turn, transcript.text, len(stable)))
+            if self._options.rules.speculation and self._state.phase is Phase.HEARING:
+                question = self._replies.question(transcript.text, Priority.BACKGROUND)
+                self._replies.works[turn].count_usage(await self._answering.prepare(question, self._retrieve))
+        except AuraError:
+            # Partial words are a courtesy; the final transcription reports what is wrong.
+            return
+        finally:
+            self._showing_words = False
+
+    async def _transcribe(self, job: effects.Transcribe) -> None:
+        silence_ms = (self._state.now - job.end_sample) * 1000 // SPEECH_RATE_HZ
+        clip = self._hearing.clip(job.first_sample, job.end_sample)
+        try:
+            heard = await self._hearing.listen(clip, self._caller(Priority.VOICE), silence_ms=silence_ms)
+        except AuraError as error:
+            await self._replies.report(job.turn, error)
+            await self.advance(inputs.TranscriptionFailed(job.turn, job.revision))
+            return
+        self._replies.works[job.turn].count_transcript(heard.transcript)
+        text = heard.transcript.text
+        await self.advance(inputs.Transcribed(job.turn, job.revision, text, heard.wait_ms))
+
+    # --- carrying out ----------------------------------------------------------------------------------
+
+    async def advance(self, event: inputs.Event) -> None:
+        """Let the machine decide, then do what it says, before the next event is looked at."""
+        async with self._order:
+            self._state, steps = advance(self._state, event, self._options.rules)
+            for step in steps:
+                await self._carry_out(step)
+        self._jobs.signal()
+
+    async def _carry_out(self, step: effects.Effect) -> None:  # noqa: PLR0912 - one case per effect
+        replies = self._replies
+        match step:
+            case effects.OpenTurn(turn, sample):
+                self._stable = StablePrefix()
+                await self._notify(SpeechStarted(turn, sample))
+            case effects.Pause(turn, sample):
+                await self._notify(SpeechStopped(turn, sample))
+            case effects.Transcribe():
+                self._jobs.start(self._transcribe, step)
+            case effects.PrepareReply():
+                replies.prepare(step, self._stopwatch())
+            case effects.Discard():
+                replies.discard()
+            case effects.CloseTurn(turn):
+                replies.works.pop(turn, None)
+                await self._notify(FinalTranscript(turn, ""))
+            case effects.StartReply(turn=turn):
+                spoken = self._state.transcript is not None and self._state.transcript.turn == turn
+                await replies.start(step, self._stopwatch() if spoken else Stopwatch(self._clock))
+            case effects.HoldReply(reply_id):
+                replies.hold(reply_id, held=True)
+            case effects.ReleaseReply(reply_id):
+                replies.hold(reply_id, held=False)
+            case effects.Duck(reply_id):
+                replies.duck(reply_id, ducked=True)
+            case effects.Restore(reply_id):
+                replies.duck(reply_id, ducked=False)
+            case effects.SuspendReply(reply_id):
+                await replies.suspend(reply_id)
+            case effects.ResumeReply(reply_id):
+                replies.resume(reply_id)
+            case effects.CancelReply(reply_id):
+                await replies.cancel(reply_id)
+            case effects.RememberTurn(reply_id):
+                replies.remember(reply_id)
+
+    # --- time -----------------------------------------------------------------------------------------
+
+    def _caller(self, priority: Priority) -> Caller:
+        return Caller(self._options.tenant_id, priority)
+
+    def _stopwatch(self) -> Stopwatch:
+        """Counts from the last speech sample; the transcript is there when it starts."""
+        stopwatch = Stopwatch(self._clock, self._heard_at(self._state.end_sample))
+        stopwatch.mark("transcribed")
+        return stopwatch
+
+    def _heard_at(self, sample: int) -> float:
+        """When a sample arrived, on the session's clock; now, where that is not known any more."""
+        for end_sample, arrived_s in self._arrivals:
+            if end_sample >= sample:
+                return arrived_s - (end_sample - sample) / SPEECH_RATE_HZ
+        return self._clock()
+
+
+def _samples(duration_ms: int) -> int:
+    return duration_ms * SPEECH_RATE_HZ // 1000

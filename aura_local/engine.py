@@ -1,0 +1,339 @@
+"""The composition root: builds, opens and closes everything. Layer 4; the only place that wires."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import anyio
+import anyio.to_thread
+from anyio.abc import TaskGroup
+
+from aura_local.accounts.credentials import Authenticator
+from aura_local.accounts.principal import Principal
+from aura_local.catalogue.manifest import shipped_catalogues
+from aura_local.catalogue.store import ModelStore
+from aura_local.conversation.events import Citation, TurnMetrics
+from aura_local.conversation.grounding import NOTHING_FOUND, Grounding, Passage
+from aura_local.conversation.hearing import WaitRules
+from aura_local.conversation.memory import ConversationMemory
+from aura_local.conversation.prompt import PromptSettings
+from aura_local.conversation.reply import Answering, AnswerStream, Question, Retrieve
+from aura_local.conversation.session_options import SessionEngines, SessionOptions
+from aura_local.conversation.speech_gate import GateSettings
+from aura_local.conversation.spoken_reply import Notify
+from aura_local.conversation.stopwatch import Stopwatch
+from aura_local.conversation.turn_state import TurnRules
+from aura_local.conversation.voice_session import VoiceSession
+from aura_local.engine_room import EngineRoom, EngineStatus
+from aura_local.errors import AuraError
+from aura_local.metrics import Metrics
+from aura_local.ports import AudioSink, Caller, GenerationLimits, GroundingSentence
+from aura_local.retrieval.ingestion import Ingestion
+from aura_local.retrieval.retriever import Retrieval, Retriever
+from aura_local.retrieval.vector_index import open_index
+from aura_local.settings import LoadedSettings, Settings
+from aura_local.storage.catalog import Catalog
+from aura_local.storage.keys import MasterKey
+from aura_local.storage.leases import TenantHandle, TenantLeases
+
+log = logging.getLogger(__name__)
+
+IDLE_SWEEP_S = 15.0
+"""How often indexes nobody uses are looked for."""
+CAPABLE_EXCHANGES = 4
+"""Earlier exchanges shown to a capable model; a very small one only copies them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatStream:
+    """The answer to a typed question, with the conversation it belongs to."""
+
+    session_id: str
+    stream: AnswerStream
+
+
+class Engine:
+    """One process's worth of AURA Local: storage, engines, conversations."""
+
+    def __init__(
+        self,
+        loaded: LoadedSettings,
+        *,
+        catalog: Catalog,
+        leases: TenantLeases,
+        room: EngineRoom,
+        tasks: TaskGroup,
+    ) -> None:
+        self.loaded = loaded
+        self.catalog = catalog
+        self.leases = leases
+        self.credentials = Authenticator(catalog)
+        self.metrics = Metrics()
+        self._room = room
+        self._tasks = tasks
+        self._loaded = anyio.Event()
+        self._ingestion: Ingestion | None = None
+        self._retriever: Retriever | None = None
+        self._answering: Answering | None = None
+
+    @property
+    def settings(self) -> Settings:
+        return self.loaded.values
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, loaded: LoadedSettings, *, store: ModelStore | None = None) -> AsyncIterator[Engine]:
+        """Open the data folder and begin to load the engines; `ready` waits for them.
+
+        Raises `ConfigurationError`, `KeyUnavailable`, `StorageUnavailable`. Leaving the block closes
+        everything, in reverse order.
+        """
+        settings = loaded.values
+        async with AsyncExitStack() as stack:
+            catalog, leases = await _open_storage(settings, stack)
+            models = store or ModelStore(await anyio.to_thread.run_sync(shipped_catalogues))
+            room = EngineRoom(settings, models)
+            stack.push_async_callback(room.close)
+            tasks = await stack.enter_async_context(anyio.create_task_group())
+            stack.callback(tasks.cancel_scope.cancel)
+            engine = cls(loaded, catalog=catalog, leases=leases, room=room, tasks=tasks)
+            tasks.start_soon(engine._load)
+            tasks.start_soon(engine._sweep_idle)
+            yield engine
+
+    # --- engines ---------------------------------------------------------------------------------------
+
+    async def ready(self) -> None:
+        """Wait until every engine is loaded. Raises what kept the first of them from it."""
+        await self._loaded.wait()
+        for status in self.status():
+            self._room.engine(status.job)  # type: ignore[arg-type]
+
+    @property
+    def loading_finished(self) -> bool:
+        """Whether loading is over, successfully or not."""
+        return self._loaded.is_set()
+
+    def status(self) -> tuple[EngineStatus, ...]:
+        return self._room.status
+
+    @property
+    def room(self) -> EngineRoom:
+        return self._room
+
+    async def _load(self) -> None:
+        await self._room.load()
+        self._loaded.set()
+        try:
+            await self._resume_ingestion()
+        except AuraError as error:
+            log.warning("unfinished documents wait for the next start", extra={"code": error.code})
+
+    # --- documents -------------------------------------------------------------------------------------
+
+    @property
+    def ingestion(self) -> Ingestion:
+        """Raises what keeps the embedder from working."""
+        if self._ingestion is None:
+            self._ingestion = Ingestion(self._room.engine("embedder"))
+        return self._ingestion
+
+    @property
+    def retriever(self) -> Retriever:
+        """Raises what keeps the embedder from working."""
+        if self._retriever is None:
+            self._retriever = Retriever(self._room.engine("embedder"))
+        return self._retriever
+
+    def index_soon(self, tenant_id: str, document_id: str) -> None:
+        """Index an accepted document in the background; it is taken up again after a crash."""
+        self._tasks.start_soon(self._index, tenant_id, document_id)
+
+    async def _index(self, tenant_id: str, document_id: str) -> None:
+        try:
+            async with self.leases.lease(tenant_id) as handle:
+                record = await self.ingestion.index(handle, document_id)
+        except AuraError as error:
+            # The document stays unfinished and is resumed at the next start.
+            log.warning("document not indexed", extra={"code": error.code})
+        else:
+            self.metrics.document_finished("indexed" if record.status == "indexed" else "failed")
+
+    async def _resume_ingestion(self) -> None:
+        for tenant in await self.catalog.tenants():
+            async with self.leases.lease(tenant.id) as handle:
+                await self.ingestion.resume(handle)
+
+    # --- answering -------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def answer(
+        self, handle: TenantHandle, question: str, *, session_id: str | None, caller: Caller
+    ) -> AsyncIterator[ChatStream]:
+        """Answer a typed question; `session_id` continues an earlier conversation of the tenant.
+
+        What was generated by the end of the block is remembered. Raises `NotFound` for an unknown
+        session, and what the engines raise.
+        """
+        answering = self._answers()
+        stopwatch = Stopwatch()
+        if session_id is None:
+            memory = await ConversationMemory.begin(handle.database, self.settings.voice.language)
+        else:
+            memory = await ConversationMemory.resume(handle.database, session_id)
+        asked = Question(question, f"{handle.id}/{memory.session_id}", memory.exchanges, caller)
+        async with answering.open(asked, self._retrieve(handle), stopwatch) as stream:
+            yield ChatStream(memory.session_id, stream)
+            answer = stream.answer
+        self.metrics.work_done(answer.work)
+        await memory.remember(
+            question=question,
+            answer=answer.text,
+            heard=answer.text,
+            cancelled=False,
+            citations=answer.citations,
+            stages_ms=answer.stages_ms,
+        )
+
+    async def voice_session(
+        self,
+        handle: TenantHandle,
+        *,
+        sink: AudioSink,
+        notify: Notify,
+        language: str | None = None,
+        voice: str | None = None,
+    ) -> VoiceSession:
+        """A new conversation by voice; its caller runs it inside the lease of `handle`.
+
+        Raises what keeps one of its engines from working.
+        """
+        settings = self.settings.voice
+        language = language or settings.language
+        engines = SessionEngines(
+            voice_activity=self._room.engine("voice_activity"),
+            turn_detector=self._room.engine("turn_detector"),
+            speech_to_text=self._room.engine("speech_to_text"),
+            text_to_speech=self._room.engine("text_to_speech"),
+            answering=self._answers(),
+        )
+        options = SessionOptions(
+            tenant_id=handle.id,
+            language=language,
+            voice=voice,
+            partial_transcripts=settings.partial_transcripts,
+            waits=WaitRules(
+                settings.complete_silence_ms, settings.doubtful_silence_ms, settings.incomplete_silence_ms
+            ),
+            rules=TurnRules(
+                speculation=settings.speculation,
+                first_look_ms=settings.complete_silence_ms,
+                utterance_limit_ms=settings.utterance_limit_s * 1000,
+            ),
+            gate=GateSettings(sustained_ms=settings.barge_in_ms),
+        )
+        return VoiceSession(
+            engines=engines,
+            options=options,
+            retrieve=self._retrieve(handle),
+            memory=await ConversationMemory.begin(handle.database, language),
+            sink=sink,
+            notify=notify,
+            observer=_TurnCounter(self.metrics),
+        )
+
+    def _answers(self) -> Answering:
+        if self._answering is None:
+            drafting = self._room.engine("language_model")
+            quoting = self._room.quoting()
+            trusted = self._room.trusted
+            self._answering = Answering(
+                drafting=drafting,
+                quoting=None if trusted else quoting,
+                declining=quoting,
+                prompt=PromptSettings(exchanges=CAPABLE_EXCHANGES if trusted else 0),
+                limits=GenerationLimits(),
+            )
+        return self._answering
+
+    def _retrieve(self, handle: TenantHandle) -> Retrieve:
+        retriever = self.retriever
+
+        async def retrieve(question: str, caller: Caller) -> Grounding:
+            return _grounding(await retriever.retrieve(handle, question, caller=caller))
+
+        return retrieve
+
+    async def authenticate(self, presented: str) -> Principal:
+        """The holder of an API key. Raises `AuthenticationFailed`."""
+        return await self.credentials.authenticate(presented)
+
+    async def _sweep_idle(self) -> None:
+        while True:
+            await anyio.sleep(IDLE_SWEEP_S)
+            await self.leases.close_idle()
+
+
+class _TurnCounter:
+    """Turns the sessions' reports into metrics."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def turn_over(self, metrics: TurnMetrics, *, cancelled: bool) -> None:
+        outcome = "cancelled" if cancelled else "committed"
+        self._metrics.turn_finished(outcome, stages_ms=metrics.stages_ms, work=metrics.work)  # type: ignore[arg-type]
+
+    def turn_failed(self, code: str) -> None:
+        self._metrics.turn_finished("failed")
+
+
+async def _open_storage(settings: Settings, stack: AsyncExitStack) -> tuple[Catalog, TenantLeases]:
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    master_key = await anyio.to_thread.run_sync(
+        lambda: MasterKey.load_or_create(settings.master_key_file, data_folder=settings.home)
+    )
+    catalog = await Catalog.open(settings.home, master_key)
+    stack.push_async_callback(catalog.close)
+    leases = TenantLeases(
+        home=settings.home,
+        catalog=catalog,
+        open_index=open_index,
+        capacity=settings.limits.open_tenants,
+        reserve_bytes=settings.limits.disk_reserve_bytes,
+    )
+    stack.push_async_callback(leases.close)
+    return catalog, leases
+
+
+def _grounding(retrieval: Retrieval) -> Grounding:
+    """The retrieval in the terms of the conversation."""
+    if not retrieval.answerable:
+        return NOTHING_FOUND
+    passages = tuple(
+        Passage(
+            citation=Citation(
+                document_id=found.document_id,
+                document=found.document_name,
+                heading=found.heading,
+                page=found.page,
+                passage_id=found.passage_id,
+                start_character=found.start_character,
+                end_character=found.end_character,
+                quote="",
+            ),
+            text=found.text,
+            score=found.score,
+        )
+        for found in retrieval.passages
+    )
+    sentences = [
+        GroundingSentence(sentence.text, sentence.similarity, rank)
+        for rank, found in enumerate(retrieval.passages)
+        for sentence in found.sentences
+    ]
+    sentences.sort(key=lambda sentence: -sentence.similarity)
+    return Grounding(passages, tuple(sentences), answerable=True)
