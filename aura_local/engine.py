@@ -27,7 +27,7 @@ from aura_local.conversation.spoken_reply import Notify
 from aura_local.conversation.stopwatch import Stopwatch
 from aura_local.conversation.turn_state import TurnRules
 from aura_local.conversation.voice_session import VoiceSession
-from aura_local.engine_room import EngineRoom, EngineStatus
+from aura_local.engine_room import EngineRoom, Engines, EngineStatus
 from aura_local.errors import AuraError
 from aura_local.metrics import Metrics
 from aura_local.ports import AudioSink, Caller, GenerationLimits, GroundingSentence
@@ -64,7 +64,7 @@ class Engine:
         *,
         catalog: Catalog,
         leases: TenantLeases,
-        room: EngineRoom,
+        room: Engines,
         tasks: TaskGroup,
     ) -> None:
         self.loaded = loaded
@@ -85,7 +85,7 @@ class Engine:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, loaded: LoadedSettings, *, store: ModelStore | None = None) -> AsyncIterator[Engine]:
+    async def open(cls, loaded: LoadedSettings, *, room: Engines | None = None) -> AsyncIterator[Engine]:
         """Open the data folder and begin to load the engines; `ready` waits for them.
 
         Raises `ConfigurationError`, `KeyUnavailable`, `StorageUnavailable`. Leaving the block closes
@@ -94,8 +94,8 @@ class Engine:
         settings = loaded.values
         async with AsyncExitStack() as stack:
             catalog, leases = await _open_storage(settings, stack)
-            models = store or ModelStore(await anyio.to_thread.run_sync(shipped_catalogues))
-            room = EngineRoom(settings, models)
+            if room is None:
+                room = EngineRoom(settings, ModelStore(await anyio.to_thread.run_sync(shipped_catalogues)))
             stack.push_async_callback(room.close)
             tasks = await stack.enter_async_context(anyio.create_task_group())
             stack.callback(tasks.cancel_scope.cancel)
@@ -110,7 +110,7 @@ class Engine:
         """Wait until every engine is loaded. Raises what kept the first of them from it."""
         await self._loaded.wait()
         for status in self.status():
-            self._room.engine(status.job)  # type: ignore[arg-type]
+            self._room.engine(status.job)
 
     @property
     def loading_finished(self) -> bool:
@@ -119,10 +119,6 @@ class Engine:
 
     def status(self) -> tuple[EngineStatus, ...]:
         return self._room.status
-
-    @property
-    def room(self) -> EngineRoom:
-        return self._room
 
     async def _load(self) -> None:
         await self._room.load()

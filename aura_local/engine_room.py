@@ -10,7 +10,7 @@ import logging
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import anyio
 import anyio.to_thread
@@ -45,6 +45,24 @@ class EngineStatus:
     """What is wrong, where something is."""
     command: str = ""
     """The one command that mends it."""
+
+
+class Engines(Protocol):
+    """What the engine needs of its engine room; tests furnish one with scripted engines."""
+
+    @property
+    def status(self) -> tuple[EngineStatus, ...]: ...
+
+    @property
+    def trusted(self) -> bool: ...
+
+    async def load(self) -> None: ...
+
+    def engine(self, job: str) -> Any: ...
+
+    def quoting(self) -> Any: ...
+
+    async def close(self) -> None: ...
 
 
 class EngineRoom:
@@ -93,7 +111,7 @@ class EngineRoom:
             else:
                 self._status[job] = _status(choice, "loaded", self._engines[job].description)
 
-    def engine(self, job: Job) -> Any:
+    def engine(self, job: str) -> Any:
         """The loaded engine. Raises what kept it from loading, or `EngineUnavailable` while it loads."""
         if job in self._failures:
             raise self._failures[job]

@@ -54,32 +54,11 @@ _FUNCTION_WORDS: Final = frozenset(
     should must and or but so if then than as at by for from in into of off on onto out over to under up
     with about what which who whom whose when where why how please yes also just very some any""".split()
 )
-_UNITS: Final = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen
-    fifteen sixteen seventeen eighteen nineteen""".split()
-_TENS: Final = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-_NUMBERS: Final = frozenset([*_UNITS, *_TENS, "hundred", "thousand"])
-
-SIMILARITY_MARGIN: Final = 0.04
-"""Cosine similarity by which a source may be worse than the best sentence."""
-
-NOTHING_FOUND: Final = Grounding((), (), answerable=False)
-
-_WORD: Final = re.compile(r"[a-z0-9]+(?:['’][a-z]+)?")
-_NEGATIONS: Final = frozenset(
-    "no not never none nothing nobody neither nor cannot without closed except".split()
+_NUMBERS: Final = frozenset(
+    """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
+    seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred
+    thousand""".split()
 )
-_FUNCTION_WORDS: Final = frozenset(
-    """a an the this that these those there here it its they them their he she his her we our us you your i
-    my me is are was were be been being am do does did have has had will would can could may might shall
-    should must and or but so if then than as at by for from in into of off on onto out over to under up
-    with about what which who whom whose when where why how please yes also just very some any""".split()
-)
-_UNITS: Final = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen
-    fifteen sixteen seventeen eighteen nineteen""".split()
-_TENS: Final = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-_NUMBERS: Final = {word: str(value) for value, word in enumerate(_UNITS)} | {
-    word: str(10 * (index + 2)) for index, word in enumerate(_TENS)
-}
 
 
 class SupportCheck:
@@ -108,8 +87,12 @@ class SupportCheck:
         """The sentence that a draft rests on, or None."""
         words = _content_words(draft)
         for sentence, source in self._sources:
-            says_something = bool(set(words) & set(source) - self._asked)
-            if says_something and self._agrees(words, source) and _negated(draft) == _negated(sentence.text):
+            if (
+                set(words) & set(source) - self._asked
+                and self._subject.issubset(words)
+                and self._agrees(words, source)
+                and _negated(draft) == _negated(sentence.text)
+            ):
                 return sentence
         return None
 

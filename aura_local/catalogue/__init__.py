@@ -1,0 +1,1 @@
+"""The model catalogues and the store that proves a model's files. Layer 2."""

@@ -1,0 +1,185 @@
+"""Offline is the default: nothing in this process reaches another machine. Layer 0.
+
+`forbid_egress` is the first thing that every command calls, before any heavy import: libraries read their
+environment when they are imported (huggingface_hub does), so a switch that is set later is not seen.
+
+Two nets, one behind the other. The environment asks libraries not to go out; an audit hook of the
+interpreter refuses what goes out all the same, and counts it. The hook sees every connection and name
+lookup made through Python's `socket` module, that is, all of asyncio, http clients and telemetry. It does
+not see native code that opens sockets by itself, nor other processes, nor the lookup of a name that is
+handed to `socket.connect` without `getaddrinfo` (the interpreter resolves it first; the connection is
+refused). For those there is the network namespace of the test suite, and of a careful installation.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aura_local.errors import EgressDenied
+
+OFFLINE_ENVIRONMENT: Final = {
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "HF_DATASETS_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "ANONYMIZED_TELEMETRY": "False",  # chromadb
+    "DO_NOT_TRACK": "1",
+}
+"""What must hold whatever the caller's environment says."""
+
+REMEMBERED_ATTEMPTS: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class DeniedAttempt:
+    """A connection or name lookup that was refused; nothing was sent."""
+
+    operation: str
+    """The audit event, e.g. `socket.connect`."""
+    target: str
+    """Host and port as the caller gave them."""
+
+
+class _Refusals:
+    """What was refused so far. Audit hooks run on whichever thread made the call."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._latest: deque[DeniedAttempt] = deque(maxlen=REMEMBERED_ATTEMPTS)
+        self._count = 0
+        self.installed = False
+
+    def install_once(self) -> bool:
+        """True for the one caller that is to install the hook."""
+        with self._lock:
+            first, self.installed = not self.installed, True
+            return first
+
+    def refuse(self, operation: str, target: str) -> None:
+        with self._lock:
+            self._count += 1
+            self._latest.append(DeniedAttempt(operation, target))
+        raise EgressDenied(f"This installation is offline: {operation} to {target} was refused.")
+
+    def read(self) -> tuple[int, tuple[DeniedAttempt, ...]]:
+        with self._lock:
+            return self._count, tuple(self._latest)
+
+
+# An audit hook belongs to the process and can never be removed; so does what it has counted.
+_refusals: Final = _Refusals()
+
+
+def forbid_egress(environment: MutableMapping[str, str] | None = None) -> None:
+    """Refuse every connection but loopback and local sockets, for the rest of the process. Idempotent.
+
+    From now on such calls raise `EgressDenied` where they are made.
+    """
+    variables = os.environ if environment is None else environment
+    variables.update(OFFLINE_ENVIRONMENT)
+    for name, value in _thread_environment().items():
+        variables.setdefault(name, value)
+    if _refusals.install_once():
+        sys.addaudithook(_audit)
+
+
+def denied_attempts() -> tuple[DeniedAttempt, ...]:
+    """The latest refused attempts, oldest first, at most `REMEMBERED_ATTEMPTS`."""
+    return _refusals.read()[1]
+
+
+def denied_count() -> int:
+    """Attempts refused since the process began."""
+    return _refusals.read()[0]
+
+
+def _thread_environment() -> dict[str, str]:
+    """How native engines use cores, unless the operator says otherwise.
+
+    CTranslate2 starts four threads whatever the machine has, OpenMP's threads spin while they wait, and
+    the tokenizers' pool warns after a fork; the core budget (`cores.py`) is what shares out the cores.
+    """
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return {
+        "OMP_NUM_THREADS": str(available),
+        "OMP_WAIT_POLICY": "passive",
+        "KMP_BLOCKTIME": "0",
+        "TOKENIZERS_PARALLELISM": "false",
+    }
+
+
+def _audit(event: str, arguments: tuple[Any, ...]) -> None:
+    check = _CHECKS.get(event)
+    if check is not None:
+        check(event, arguments)
+
+
+def _check_address(event: str, arguments: tuple[Any, ...]) -> None:
+    """`socket.connect`, `socket.sendto`, `socket.sendmsg`: (socket, address)."""
+    connection, address = arguments
+    if address is None or connection.family in _LOCAL_FAMILIES:  # no address: the socket is connected
+        return
+    host = address[0] if connection.family in _INTERNET_FAMILIES else ""
+    if not _is_loopback(host):
+        _refusals.refuse(event, f"{host}:{address[1]}" if host else str(connection.family))
+
+
+def _check_lookup(event: str, arguments: tuple[Any, ...]) -> None:
+    """`socket.getaddrinfo` (host, port, ...), `socket.gethostbyname` and `.gethostbyaddr` (host).
+
+    A numeric address is no lookup: a server may listen on any; connecting is checked by itself.
+    """
+    host = arguments[0]
+    if isinstance(host, (bytes, bytearray)):
+        host = bytes(host).decode("ascii", "replace")
+    if not host or host == "localhost":
+        return
+    if _parse(host) is None or (event == "socket.gethostbyaddr" and not _is_loopback(host)):
+        _refusals.refuse(event, str(host))
+
+
+def _check_reverse_lookup(event: str, arguments: tuple[Any, ...]) -> None:
+    """`socket.getnameinfo` (address,)."""
+    host = arguments[0][0]
+    if not _is_loopback(host):
+        _refusals.refuse(event, str(host))
+
+
+_CHECKS: Final[dict[str, Callable[[str, tuple[Any, ...]], None]]] = {
+    "socket.connect": _check_address,
+    "socket.sendto": _check_address,
+    "socket.sendmsg": _check_address,
+    "socket.getaddrinfo": _check_lookup,
+    "socket.gethostbyname": _check_lookup,
+    "socket.gethostbyaddr": _check_lookup,
+    "socket.getnameinfo": _check_reverse_lookup,
+}
+_INTERNET_FAMILIES: Final = (socket.AF_INET, socket.AF_INET6)
+_LOCAL_FAMILIES: Final = tuple(
+    getattr(socket, name) for name in ("AF_UNIX", "AF_NETLINK", "AF_ALG") if hasattr(socket, name)
+)
+"""They end at this machine's kernel."""
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    address = _parse(host)
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return address is not None and address.is_loopback
+
+
+def _parse(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None

@@ -1,0 +1,267 @@
+"""The nearest passages of one tenant: Chroma, and exact search where Chroma cannot.
+
+The database is the truth and Chroma a cache of its vectors. `open_index` compares the two, adds and
+deletes what a crash left different, and builds the folder anew on any doubt about it. An index that
+fails later is put out of use until it is next opened; no search is ever lost to it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import anyio
+import anyio.to_thread
+import numpy as np
+import sqlite_utils
+from numpy.typing import NDArray
+
+from aura_local.errors import Conflict, StorageUnavailable
+from aura_local.retrieval.chroma_folder import (
+    ChromaFolder,
+    FolderLock,
+    IndexInUse,
+    IndexUnusable,
+    discard_folder,
+)
+from aura_local.retrieval.exact_search import Match, exact_search
+from aura_local.storage.database import Database
+
+if TYPE_CHECKING:
+    from aura_local.storage.leases import TenantHandle
+
+T = TypeVar("T")
+
+_LOG: Final = logging.getLogger(__name__)
+_KNOWN_ANSWERS: Final = 5
+_ROWS_AT_ONCE: Final = 1_000
+_NEAR: Final = 0.999
+
+
+class VectorIndex:
+    """The open index of one tenant. Methods may run concurrently; cancelling one lets its thread finish."""
+
+    def __init__(
+        self,
+        database: Database,
+        chroma: ChromaFolder | None = None,
+        lock: FolderLock | None = None,
+        newest_id: int = 0,
+    ) -> None:
+        """`chroma` None: exact search answers. `newest_id`: the last passage it holds. Use `open_index`."""
+        self._database = database
+        self._chroma = chroma
+        self._lock = lock
+        self._newest_id = newest_id
+        # Two threads: a search need not wait for an insertion.
+        self._threads = anyio.CapacityLimiter(2)
+
+    @property
+    def accelerated(self) -> bool:
+        """Whether Chroma answers; else exact search does."""
+        return self._chroma is not None
+
+    async def add(self, passage_ids: Sequence[int], vectors: NDArray[np.float32]) -> None:
+        """Make passages findable that the database has already; shape (len(passage_ids), dimensions)."""
+        if not passage_ids:
+            return
+        await self._change(lambda chroma: chroma.add(passage_ids, vectors))
+        self._newest_id = max(self._newest_id, *passage_ids)
+
+    async def delete(self, passage_ids: Sequence[int]) -> None:
+        """Forget passages that the database has no more."""
+        await self._change(lambda chroma: chroma.delete(passage_ids))
+
+    async def query(self, vector: NDArray[np.float32], limit: int) -> list[Match]:
+        """At most `limit` passages, best first, for a vector of shape (dimensions,), L2-normalised."""
+        chroma = self._chroma
+        # Passages committed a moment ago, or by another process, are in the database before they are here.
+        if chroma is not None and await _newest_id(self._database) <= self._newest_id:
+            try:
+                return await self._in_thread(lambda: chroma.query(vector, limit))
+            except IndexUnusable:
+                await self._put_out_of_use()
+        return await exact_search(self._database, vector, limit)
+
+    async def count(self) -> int:
+        """Vectors that a search goes through."""
+        chroma = self._chroma
+        if chroma is not None:
+            try:
+                return await self._in_thread(chroma.count)
+            except IndexUnusable:
+                await self._put_out_of_use()
+        return len(await _stored_ids(self._database))
+
+    async def close(self) -> None:
+        """Close files and threads; idempotent, not cut short by cancellation."""
+        with anyio.CancelScope(shield=True):
+            await self._let_go()
+
+    async def _change(self, change: Callable[[ChromaFolder], None]) -> None:
+        chroma = self._chroma
+        if chroma is None:
+            return
+        try:
+            await self._in_thread(lambda: change(chroma))
+        except IndexUnusable:
+            await self._put_out_of_use()
+
+    async def _put_out_of_use(self) -> None:
+        if self._chroma is not None:
+            _LOG.warning("vector index failed; exact search answers until the tenant is opened again")
+        await self.close()
+
+    async def _let_go(self) -> None:
+        chroma, self._chroma = self._chroma, None
+        lock, self._lock = self._lock, None
+        try:
+            if chroma is not None:
+                await self._in_thread(chroma.close)
+        except IndexUnusable:
+            _LOG.warning("vector index did not close cleanly; it is compared again when next opened")
+        finally:
+            if lock is not None:
+                lock.release()
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await anyio.to_thread.run_sync(work, limiter=self._threads)
+
+
+async def open_index(handle: TenantHandle) -> VectorIndex:
+    """Open the tenant's index so that it holds exactly what the database holds.
+
+    Never raises for a damaged, locked or missing index: exact search takes its place.
+    """
+    folder = handle.folder / "chroma"
+    database = handle.database
+    try:
+        lock = FolderLock(folder)
+    except IndexUnusable:
+        _LOG.warning("vector index is used by another process or cannot be locked; exact search answers")
+        return VectorIndex(database)
+    try:
+        newest_id = await _newest_id(database)
+        chroma = await _open_sound(folder, database)
+    except IndexUnusable:
+        _LOG.warning("vector index cannot be opened; exact search answers")
+        lock.release()
+        return VectorIndex(database)
+    except BaseException:
+        lock.release()
+        raise
+    return VectorIndex(database, chroma, lock, newest_id)
+
+
+async def rebuild(handle: TenantHandle) -> int:
+    """Throw the index away and build it from the database; returns the number of vectors.
+
+    Raises `Conflict` while the index is open, here or in another process, `StorageUnavailable` when the
+    disk does not take it.
+    """
+    folder = handle.folder / "chroma"
+    try:
+        lock = FolderLock(folder)
+        try:
+            chroma = await _build(folder, handle.database)
+            count = await anyio.to_thread.run_sync(chroma.count)
+            await anyio.to_thread.run_sync(chroma.close)
+        finally:
+            lock.release()
+    except IndexInUse as error:
+        raise Conflict("The vector index is in use: stop the server, then build it again.") from error
+    except IndexUnusable as error:
+        raise StorageUnavailable("The vector index cannot be written; see the free disk space.") from error
+    return count
+
+
+async def _open_sound(folder: Path, database: Database) -> ChromaFolder:
+    try:
+        chroma = await anyio.to_thread.run_sync(ChromaFolder, folder)
+    except IndexUnusable:
+        return await _build(folder, database)
+    try:
+        await _reconcile(chroma, database)
+    except IndexUnusable:
+        await _close_quietly(chroma)
+        return await _build(folder, database)
+    except BaseException:
+        await _close_quietly(chroma)
+        raise
+    return chroma
+
+
+async def _build(folder: Path, database: Database) -> ChromaFolder:
+    await anyio.to_thread.run_sync(discard_folder, folder)
+    chroma = await anyio.to_thread.run_sync(ChromaFolder, folder)
+    try:
+        await _reconcile(chroma, database)
+    except BaseException:
+        await _close_quietly(chroma)
+        raise
+    return chroma
+
+
+async def _close_quietly(chroma: ChromaFolder) -> None:
+    with anyio.CancelScope(shield=True):
+        try:
+            await anyio.to_thread.run_sync(chroma.close)
+        except IndexUnusable:
+            _LOG.warning("vector index did not close cleanly")
+
+
+async def _reconcile(chroma: ChromaFolder, database: Database) -> None:
+    """Bring the index to the database's state and ask it questions whose answers are known."""
+    stored = await _stored_ids(database)
+    indexed = await anyio.to_thread.run_sync(chroma.ids)
+    surplus = sorted(indexed - set(stored))
+    await anyio.to_thread.run_sync(chroma.delete, surplus)
+    missing = [passage_id for passage_id in stored if passage_id not in indexed]
+    for start in range(0, len(missing), _ROWS_AT_ONCE):
+        ids, vectors = await _stored_vectors(database, missing[start : start + _ROWS_AT_ONCE])
+        await anyio.to_thread.run_sync(chroma.add, ids, vectors)
+    step = max(1, len(stored) // _KNOWN_ANSWERS)
+    sample = [*stored[::step][:_KNOWN_ANSWERS], *stored[-1:]]
+    if await anyio.to_thread.run_sync(chroma.count) != len(stored):
+        raise IndexUnusable("the index does not hold as many vectors as the database")
+    _, known = await _stored_vectors(database, sample)
+    for vector in known:
+        nearest = await anyio.to_thread.run_sync(chroma.query, vector, 1)
+        if not nearest or nearest[0].similarity < _NEAR:
+            raise IndexUnusable("the index does not find a vector that it holds")
+    await anyio.to_thread.run_sync(chroma.mark_sound)
+
+
+async def _newest_id(database: Database) -> int:
+    """Ids only ever grow, so a larger one means passages that an index has not seen."""
+    return await database.read(
+        lambda connection: int(connection.execute("SELECT coalesce(max(id), 0) FROM passages").fetchone()[0])
+    )
+
+
+async def _stored_ids(database: Database) -> list[int]:
+    """Ids in ascending order of the passages whose vectors have the newest passage's dimensions."""
+
+    def read(connection: sqlite_utils.Database) -> list[int]:
+        rows = connection.execute(
+            "SELECT id FROM passages WHERE length(vector) ="
+            " (SELECT length(vector) FROM passages ORDER BY id DESC LIMIT 1) ORDER BY id"
+        ).fetchall()
+        return [int(row[0]) for row in rows]
+
+    return await database.read(read)
+
+
+async def _stored_vectors(
+    database: Database, passage_ids: Sequence[int]
+) -> tuple[list[int], NDArray[np.float32]]:
+    def read(connection: sqlite_utils.Database) -> list[tuple[int, bytes]]:
+        marks = ",".join("?" * len(passage_ids))
+        query = f"SELECT id, vector FROM passages WHERE id IN ({marks}) ORDER BY id"  # noqa: S608 - marks
+        return [(int(row[0]), row[1]) for row in connection.execute(query, list(passage_ids)).fetchall()]
+
+    rows = await database.read(read)
+    joined = np.frombuffer(b"".join(row[1] for row in rows), "<f4").astype(np.float32)
+    return [row[0] for row in rows], joined.reshape(len(rows), -1) if rows else joined.reshape(0, 0)

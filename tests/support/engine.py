@@ -1,0 +1,94 @@
+"""An engine with real storage, retrieval and conversation around scripted models."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aura_local.adapters.registry import AdapterContext, open_adapter
+from aura_local.adapters.scripted import (
+    ScriptedEmbedder,
+    ScriptedLanguageModel,
+    ScriptedSpeechToText,
+    ScriptedTextToSpeech,
+    ScriptedTurns,
+    ScriptedVoiceActivity,
+)
+from aura_local.cores import CoreBudget
+from aura_local.engine import Engine
+from aura_local.engine_room import EngineStatus
+from aura_local.settings import load_settings
+from aura_local.storage.leases import TenantHandle
+
+
+@dataclass
+class ScriptedRoom:
+    """Furnishes an engine with stand-ins; give it others to script them."""
+
+    engines: dict[str, Any] = field(default_factory=dict)
+    trusted: bool = True
+    """Whether the language model's own words are used unchecked."""
+
+    def __post_init__(self) -> None:
+        defaults = {
+            "voice_activity": ScriptedVoiceActivity(),
+            "turn_detector": ScriptedTurns(),
+            "speech_to_text": ScriptedSpeechToText([]),
+            "embedder": ScriptedEmbedder(),
+            "language_model": ScriptedLanguageModel([["The museum ", "opens at nine."]]),
+            "text_to_speech": ScriptedTextToSpeech(),
+        }
+        self.engines = defaults | self.engines
+        context = AdapterContext("extractive", CoreBudget(1))
+        self._quoting = open_adapter("language_model", "extractive", context)
+
+    @property
+    def status(self) -> tuple[EngineStatus, ...]:
+        return tuple(EngineStatus(job, "loaded", "scripted", "scripted") for job in self.engines)
+
+    async def load(self) -> None:
+        """There is nothing to load."""
+
+    def engine(self, job: str) -> Any:
+        return self.engines[job]
+
+    def quoting(self) -> Any:
+        return self._quoting
+
+    async def close(self) -> None:
+        for engine in self.engines.values():
+            await engine.close()
+
+
+@asynccontextmanager
+async def open_scripted_engine(
+    folder: Path, *, room: ScriptedRoom | None = None, **settings: object
+) -> AsyncIterator[Engine]:
+    """An engine whose data lies in `folder`; `settings` by dotted name with `__` for the dot."""
+    arguments: dict[str, object] = {
+        "home": folder / "home",
+        "master_key_file": folder / "key" / "master.key",
+        "limits.disk_reserve_bytes": 0,
+    }
+    arguments |= {name.replace("__", "."): value for name, value in settings.items()}
+    async with Engine.open(load_settings(arguments, {}), room=room or ScriptedRoom()) as engine:
+        await engine.ready()
+        yield engine
+
+
+@asynccontextmanager
+async def open_museum(engine: Engine, *sentences: str) -> AsyncIterator[TenantHandle]:
+    """A tenant of the engine with one document that consists of these sentences."""
+    tenant = await engine.catalog.create_tenant("Riverside Museum")
+    async with engine.leases.lease(tenant.id) as handle:
+        if sentences:
+
+            async def chunks() -> AsyncIterator[bytes]:
+                yield "\n\n".join(sentences).encode()
+
+            record = await engine.ingestion.add(handle, "museum.txt", chunks())
+            await engine.ingestion.index(handle, record.id)
+        yield handle
