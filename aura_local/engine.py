@@ -43,8 +43,6 @@ log = logging.getLogger(__name__)
 
 IDLE_SWEEP_S = 15.0
 """How often indexes nobody uses are looked for."""
-CAPABLE_EXCHANGES = 4
-"""Earlier exchanges shown to a capable model; a very small one only copies them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +120,10 @@ class Engine:
 
     async def _load(self) -> None:
         await self._room.load()
+        try:
+            await self._answers().warm_up()
+        except AuraError as error:
+            log.warning("language model not warmed up", extra={"code": error.code})
         self._loaded.set()
         try:
             await self._resume_ingestion()
@@ -250,7 +252,7 @@ class Engine:
                 drafting=drafting,
                 quoting=None if trusted else quoting,
                 declining=quoting,
-                prompt=PromptSettings(exchanges=CAPABLE_EXCHANGES if trusted else 0),
+                prompt=PromptSettings() if trusted else PromptSettings(exchanges=0, passages=0),
                 limits=GenerationLimits(),
             )
         return self._answering

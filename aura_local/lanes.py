@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -207,7 +207,7 @@ _END: Any = object()
 
 def _call_loop(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *values: object) -> None:
     """Schedule on the loop; a loop that has been closed has nobody waiting for the value."""
-    if not loop.is_closed():
+    with suppress(RuntimeError):
         loop.call_soon_threadsafe(function, *values)
 
 
@@ -218,4 +218,5 @@ def _succeed(future: asyncio.Future[T], value: T) -> None:
 
 def _fail(future: asyncio.Future[Any], error: BaseException) -> None:
     if not future.done():
-        future.set_exception(error)
+        # A future refuses StopIteration, and whoever waits for it would wait for ever.
+        future.set_exception(RuntimeError(repr(error)) if isinstance(error, StopIteration) else error)

@@ -111,7 +111,7 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _key_apart_from_data(self) -> Settings:
-        if self.master_key_file.absolute().is_relative_to(self.home.absolute()):
+        if self.master_key_file.resolve().is_relative_to(self.home.resolve()):
             raise ValueError(
                 "master_key_file must not lie under home: a key beside its data protects nothing"
             )
@@ -187,7 +187,7 @@ def _environment_values(variables: Mapping[str, str]) -> dict[str, str]:
             raise ConfigurationError(f"{variable} is not a setting; `aura doctor` lists them all.")
         name = known[variable]
         listed = name in ("server.allowed_hosts", "server.allowed_origins")
-        values[name] = tuple(filter(None, value.split(","))) if listed else value
+        values[name] = tuple(filter(None, map(str.strip, value.split(",")))) if listed else value
     return values
 
 
@@ -216,14 +216,18 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _put(tree: dict[str, Any], name: str, value: Any) -> None:
     *sections, last = name.split(".")
     for section in sections:
-        tree = tree.setdefault(section, {})
+        if not isinstance(tree.setdefault(section, {}), dict):
+            raise ConfigurationError(f"{section} is a section of settings, not a value.")
+        tree = tree[section]
     tree[last] = value
 
 
 def _explain(error: ValidationError, sources: Mapping[str, Source], path: Path) -> ConfigurationError:
     problem = error.errors(include_url=False, include_input=False)[0]
-    name = ".".join(str(part) for part in problem["loc"])
+    name = ".".join(part for part in problem["loc"] if isinstance(part, str))
     origin = {"file": str(path), "environment": "the environment", "argument": "the command line"}
     where = origin.get(sources.get(name, ""), "the settings")
     reason = "is not a setting" if problem["type"] == "extra_forbidden" else problem["msg"]
-    return ConfigurationError(f"{name or 'settings'} in {where}: {reason}.")
+    if not name:
+        return ConfigurationError(f"{reason.removeprefix('Value error, ')}.")
+    return ConfigurationError(f"{name} in {where}: {reason}.")

@@ -2,8 +2,8 @@
 
 Very small language models make things up. The check is deliberately conservative: a draft passes only
 when its content words occur in one sentence of the passages, in the same order, and it neither adds nor
-drops a negation or a number. What it refuses is replaced by a quotation, so a false refusal costs style
-and a false acceptance would cost truth.
+drops a negation, a number or a day of the week. What it refuses is replaced by a quotation, so a false
+refusal costs style and a false acceptance would cost truth.
 """
 
 from __future__ import annotations
@@ -42,9 +42,12 @@ class Grounding:
 SIMILARITY_MARGIN: Final = 0.04
 """Cosine similarity by which a source may be worse than the best sentence."""
 
+COPIED_WORDS: Final = 4
+"""Words of a draft that must match the beginning of a source for it to count as copied."""
+
 NOTHING_FOUND: Final = Grounding((), (), answerable=False)
 
-_WORD: Final = re.compile(r"[a-z0-9]+(?:['’][a-z]+)?")
+_WORD: Final = re.compile(r"[a-z0-9]+(?:'[a-z]+)?")
 _NEGATIONS: Final = frozenset(
     "no not never none nothing nobody neither nor cannot without closed except".split()
 )
@@ -59,6 +62,15 @@ _NUMBERS: Final = frozenset(
     seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred
     thousand""".split()
 )
+_DAYS: Final = frozenset("monday tuesday wednesday thursday friday saturday sunday".split())
+
+
+def near_best(sentences: Sequence[GroundingSentence]) -> tuple[GroundingSentence, ...]:
+    """The sentences about as similar to the question as the best one; `sentences` most similar first."""
+    if not sentences:
+        return ()
+    least = sentences[0].similarity - SIMILARITY_MARGIN
+    return tuple(sentence for sentence in sentences if sentence.similarity >= least)
 
 
 class SupportCheck:
@@ -67,8 +79,8 @@ class SupportCheck:
     A draft has to keep what the best sentence shares with the question (asked about the museum shop, an
     answer about the museum is none), and numbers as the documents spell them.
 
-    Only passage sentences within `SIMILARITY_MARGIN` of the best one count: a draft that repeats some
-    other fact of the passages is true, but does not answer the question.
+    Only passage sentences on that subject and within `SIMILARITY_MARGIN` of the best one count: a draft
+    that repeats some other fact of the passages is true, but does not answer the question.
     """
 
     def __init__(self, question: str, sentences: Sequence[GroundingSentence]) -> None:
@@ -77,11 +89,8 @@ class SupportCheck:
         self._subject = (
             self._asked & frozenset(_content_words(sentences[0].text)) if sentences else frozenset()
         )
-        self._sources = [
-            (sentence, _content_words(sentence.text))
-            for sentence in sentences
-            if sentence.similarity >= sentences[0].similarity - SIMILARITY_MARGIN
-        ]
+        contents = [(source, _content_words(source.text)) for source in near_best(sentences)]
+        self._sources = [(source, words) for source, words in contents if self._subject.issubset(words)]
 
     def find(self, draft: str) -> GroundingSentence | None:
         """The sentence that a draft rests on, or None."""
@@ -91,6 +100,7 @@ class SupportCheck:
                 set(words) & set(source) - self._asked
                 and self._subject.issubset(words)
                 and self._agrees(words, source)
+                and _exact(words) == _exact(source)
                 and _negated(draft) == _negated(sentence.text)
             ):
                 return sentence
@@ -101,32 +111,54 @@ class SupportCheck:
         words = _content_words(beginning.rpartition(" ")[0])
         return any(self._agrees(words, source) for _, source in self._sources)
 
+    def copied(self, beginning: str) -> GroundingSentence | None:
+        """The sentence that a draft is copying: its first words are the draft's, all of them.
+
+        There is nothing left to write then: the rest of the sentence is known.
+        """
+        words = _words(beginning.rpartition(" ")[0])
+        if len(words) < COPIED_WORDS:
+            return None
+        for sentence, _ in self._sources:
+            if _words(sentence.text)[: len(words)] == words:
+                return sentence
+        return None
+
     def _agrees(self, words: Sequence[str], source: Sequence[str]) -> bool:
-        """In the source's words and their order; what is added stands in the question and is no number."""
+        """In the source's words and their order; what is added is from the question, no number and no day."""
         added = [word for word in words if word not in source]
-        if any(_is_number(word) or word not in self._asked for word in added):
+        if any(_is_exact(word) or word not in self._asked for word in added):
             return False
         return _is_subsequence([word for word in words if word in source], source)
 
 
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.lower().replace("’", "'"))
+
+
 def _content_words(text: str) -> list[str]:
-    return [_stem(word) for word in _WORD.findall(text.lower()) if word not in _FUNCTION_WORDS]
+    return [_stem(word) for word in _words(text) if word not in _FUNCTION_WORDS]
 
 
 def _stem(word: str) -> str:
     """Plural and possessive endings off: enough to compare a text with its source."""
-    word = re.sub(r"['’]s$", "", word)
+    word = word.removesuffix("'s")
     if len(word) > 3 and word.endswith("s") and not word.endswith("ss"):
         return word[:-1]
     return word
 
 
-def _is_number(word: str) -> bool:
-    return word.isdigit() or word in _NUMBERS
+def _exact(words: Sequence[str]) -> list[str]:
+    """Numbers and days: left out of "ten for adults, five for children", they change who pays what."""
+    return [word for word in words if _is_exact(word)]
+
+
+def _is_exact(word: str) -> bool:
+    return word.isdigit() or word in _NUMBERS or word in _DAYS
 
 
 def _negated(text: str) -> bool:
-    return any(word in _NEGATIONS or word.endswith("n't") for word in _WORD.findall(text.lower()))
+    return any(word in _NEGATIONS or word.endswith("n't") for word in _words(text))
 
 
 def _is_subsequence(words: Sequence[str], source: Sequence[str]) -> bool:

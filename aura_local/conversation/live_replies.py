@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import anyio
+
 from aura_local.conversation import turn_events as inputs
 from aura_local.conversation.events import FinalTranscript, ReplyFinished, TurnFailed, TurnMetrics
 from aura_local.conversation.memory import ConversationMemory
@@ -56,19 +58,21 @@ class LiveReplies:
     """Work counted so far, by turn."""
     _prepared: SpokenReply | None = None
     _replies: dict[int, SpokenReply] = field(default_factory=dict)
+    _reported: set[int] = field(default_factory=set)
+    """Replies whose failure the client knows of."""
 
     def prepare(self, step: PrepareReply, stopwatch: Stopwatch) -> None:
         """Begin a reply that nobody notices."""
         self.discard()
         self.works[step.turn].speculations += 1
         self._prepared = self._new_reply(step.turn, step.revision, step.text, stopwatch)
-        self.jobs.start(self._produce, self._prepared)
+        self._begin(self._prepared)
 
     def discard(self) -> None:
         """What was prepared is void."""
         if self._prepared is not None:
             self._prepared.abandon()
-            self.works[self._prepared.turn].count_waste(self._prepared.answer.usage)
+            self.jobs.start(self._count_waste, self._prepared, self.works[self._prepared.turn])
             self._prepared = None
 
     async def start(self, step: StartReply, stopwatch: Stopwatch) -> None:
@@ -79,7 +83,8 @@ class LiveReplies:
         reply, self._prepared = self._prepared, None
         if reply is None or (reply.turn, reply.revision) != (step.turn, step.revision):
             reply = self._new_reply(step.turn, step.revision, step.text, stopwatch)
-            self.jobs.start(self._produce, reply)
+            self._begin(reply)
+        self.jobs.start(reply.over)
         self._replies[step.reply_id] = reply
         await self.speaking.notify(FinalTranscript(step.turn, step.text))
         await reply.commit(step.reply_id)
@@ -146,6 +151,11 @@ class LiveReplies:
             stopwatch=stopwatch,
         )
 
+    def _begin(self, reply: SpokenReply) -> None:
+        """Make the answer; as long as it is not committed, what waits for that is not being worked on."""
+        self.jobs.start_listener_paced(self._produce, reply)
+        self.jobs.start(reply.prepared)
+
     async def _produce(self, reply: SpokenReply) -> None:
         await reply.produce()
         if reply.failure is not None:
@@ -162,34 +172,50 @@ class LiveReplies:
         return lambda: self.advance(inputs.ReplyAudible(reply.reply_id))
 
     async def _fail(self, reply: SpokenReply, error: AuraError) -> None:
-        """Only for replies that are visible; one that is not yet fails when it becomes so."""
-        if self._replies.get(reply.reply_id) is reply:
+        """Only for replies that are visible, and once; one that is not visible yet fails when it is."""
+        if self._replies.get(reply.reply_id) is reply and reply.reply_id not in self._reported:
+            self._reported.add(reply.reply_id)
             await self.report(reply.turn, error)
             await self.advance(inputs.ReplyFailed(reply.reply_id))
 
     def _conclude(self, reply: SpokenReply, *, cancelled: bool) -> None:
         work = self.works.pop(reply.turn, TurnWork())
+        # Results that came late for an earlier turn have left an entry again.
+        for turn in [turn for turn in self.works if turn < reply.turn]:
+            del self.works[turn]
+        self._reported.discard(reply.reply_id)
+        # The next prompt goes by it at once; storing must never delay the reply after an interruption.
+        place = None
+        if reply.heard_samples:
+            place = self.speaking.memory.add(Exchange(reply.question, reply.heard_text))
+        self.jobs.start(self._store, reply, work, place, cancelled)
+
+    async def _count_waste(self, reply: SpokenReply, work: TurnWork) -> None:
+        """What an engine has done is known when it has stopped."""
+        await reply.over()
         work.count_usage(reply.answer.usage)
+        work.count_waste(reply.answer.usage)
+
+    async def _store(self, reply: SpokenReply, work: TurnWork, place: int | None, cancelled: bool) -> None:
+        await reply.over()
+        answer = reply.answer
+        work.count_usage(answer.usage)
         if not reply.heard_samples:
-            work.count_waste(reply.answer.usage)
+            work.count_waste(answer.usage)
         metrics = TurnMetrics(reply.turn, reply.reply_id, reply.stopwatch.stages_ms, work.counts())
         if self.speaking.observer is not None:
             self.speaking.observer.turn_over(metrics, cancelled=cancelled)
-        # Not awaited: storing must never delay the reply that follows an interruption.
-        self.jobs.start(self._store, reply, metrics, cancelled)
-
-    async def _store(self, reply: SpokenReply, metrics: TurnMetrics, cancelled: bool) -> None:
-        answer = reply.answer
-        if reply.heard_samples:
+        if place is not None:
             try:
-                await self.speaking.memory.remember(
-                    question=reply.question,
-                    answer=answer.text,
-                    heard=reply.heard_text,
-                    cancelled=cancelled,
-                    citations=answer.citations,
-                    stages_ms=metrics.stages_ms,
-                )
+                # What was heard is stored, even when the session ends this moment.
+                with anyio.CancelScope(shield=True):
+                    await self.speaking.memory.store(
+                        place,
+                        answer=answer.text,
+                        cancelled=cancelled,
+                        citations=answer.citations,
+                        stages_ms=metrics.stages_ms,
+                    )
             except AuraError as error:
                 await self.report(reply.turn, error)
         finished = ReplyFinished(reply.reply_id, answer.text, reply.heard_text, cancelled)

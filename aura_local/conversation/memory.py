@@ -17,7 +17,7 @@ from aura_local.storage.database import Database
 
 
 class ConversationMemory:
-    """The turns of one session. A turn is durable when `remember` returns."""
+    """The turns of one session. A turn is durable when `remember` or `store` returns."""
 
     def __init__(
         self, database: Database, session_id: str, exchanges: Sequence[Exchange], turns: int
@@ -25,6 +25,7 @@ class ConversationMemory:
         self._database = database
         self._exchanges = list(exchanges)
         self._turns = turns
+        self._unstored: dict[int, Exchange] = {}
         self.session_id = session_id
 
     @classmethod
@@ -75,13 +76,34 @@ class ConversationMemory:
         citations: Sequence[Citation],
         stages_ms: Mapping[str, float],
     ) -> None:
-        """Store a turn that is over. Raises `StorageUnavailable`; then nothing was stored."""
+        """Add and store a turn that is over. Raises `StorageUnavailable`; then nothing was stored."""
+        place = self.add(Exchange(question, heard))
+        await self.store(place, answer=answer, cancelled=cancelled, citations=citations, stages_ms=stages_ms)
+
+    def add(self, exchange: Exchange) -> int:
+        """Let the conversation go on from a turn that is over; returns its place, for `store`."""
+        self._turns += 1
+        self._exchanges.append(exchange)
+        self._unstored[self._turns] = exchange
+        return self._turns
+
+    async def store(
+        self,
+        place: int,
+        *,
+        answer: str,
+        cancelled: bool,
+        citations: Sequence[Citation],
+        stages_ms: Mapping[str, float],
+    ) -> None:
+        """Store a turn that was added. Raises `StorageUnavailable`; then nothing was stored."""
+        exchange = self._unstored.pop(place)
         row = {
             "session_id": self.session_id,
-            "ordinal": self._turns + 1,
-            "user_text": question,
+            "ordinal": place,
+            "user_text": exchange.question,
             "answer_text": answer,
-            "heard_text": heard,
+            "heard_text": exchange.heard_answer,
             "cancelled": int(cancelled),
             "citations": json.dumps([asdict(citation) for citation in citations]),
             "timings": json.dumps(dict(stages_ms)),
@@ -92,8 +114,6 @@ class ConversationMemory:
             connection.table("turns").insert(row)
 
         await self._database.write(change)
-        self._turns += 1
-        self._exchanges.append(Exchange(question, heard))
 
 
 def _now() -> str:

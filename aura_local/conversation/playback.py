@@ -93,9 +93,13 @@ class ReplyAudio:
         """
         heard: list[str] = []
         for clause in self._clauses:
-            if heard_samples >= clause.voiced_end_sample and clause.end_sample > clause.first_sample:
+            if heard_samples <= clause.first_sample:
+                break
+            if clause.end_sample == clause.first_sample:
+                continue
+            if heard_samples >= clause.voiced_end_sample:
                 heard.append(clause.text.strip())
-            elif heard_samples > clause.first_sample:
+            else:
                 spoken = heard_samples - clause.first_sample
                 heard.append(
                     _words_within(clause.text, spoken / (clause.voiced_end_sample - clause.first_sample))

@@ -11,12 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from aura_local.conversation.grounding import Grounding
+from aura_local.conversation.grounding import Grounding, near_best
 from aura_local.ports import Conversation, Message
 
 SYSTEM_TEXT: Final = (
-    "You answer visitors aloud. Answer in one short sentence, in the words of the facts. Use only the facts."
+    "You answer visitors aloud, in one short sentence. The user gives facts, then asks a question. "
+    "Answer in the words of the facts. Use only the facts."
 )
+
+
+SENTENCES_AT_MOST: Final = 3
+"""Sentences shown instead of whole passages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +36,9 @@ class Exchange:
 class PromptSettings:
     exchanges: int = 4
     """Earlier exchanges the model is shown; none for models too small to profit."""
-    facts: int = 3
-    """Sentences of the passages the model is shown; each costs 4-7 ms per token on two cores."""
+    passages: int = 2
+    """Whole passages the model is shown; 0 shows only the sentences nearest to the question. Every token
+    costs 4-8 ms on two cores, and a very small model is better off with less."""
 
 
 def build_conversation(
@@ -55,5 +61,8 @@ def build_conversation(
 
 
 def _newest_message(question: str, grounding: Grounding, settings: PromptSettings) -> str:
-    facts = "\n".join(sentence.text for sentence in grounding.sentences[: settings.facts])
-    return f"Facts:\n{facts}\nQuestion: {question}"
+    if settings.passages:
+        facts = [passage.text for passage in grounding.passages[: settings.passages]]
+    else:
+        facts = [sentence.text for sentence in near_best(grounding.sentences)[:SENTENCES_AT_MOST]]
+    return "\n".join([*facts, question])

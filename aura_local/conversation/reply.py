@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from aura_local.conversation.events import Citation, CitationsFound, ReplyTextDelta
 from aura_local.conversation.grounding import Grounding, SupportCheck
-from aura_local.conversation.prompt import Exchange, PromptSettings, build_conversation
+from aura_local.conversation.prompt import SYSTEM_TEXT, Exchange, PromptSettings, build_conversation
 from aura_local.conversation.sentences import ClauseSplitter
 from aura_local.conversation.stopwatch import Stopwatch
 from aura_local.ports import (
@@ -24,6 +24,8 @@ from aura_local.ports import (
     GenerationUsage,
     GroundingSentence,
     LanguageModel,
+    Message,
+    Priority,
     TextStream,
 )
 
@@ -36,8 +38,6 @@ AnswerEvent: TypeAlias = CitationsFound | ReplyTextDelta
 _Piece: TypeAlias = tuple[str, GroundingSentence | None]
 """Text to be said, and the sentence it rests on."""
 
-SENTENCES_AT_MOST = 2
-"""Sentences of a checked draft that are spoken; an answer aloud is short."""
 DRAFT_LIMITS = GenerationLimits(answer_tokens=48)
 """A draft longer than any sentence of the passages has left them."""
 
@@ -107,6 +107,12 @@ class Answering:
         self._prompt = prompt
         self._limits = limits
 
+    async def warm_up(self) -> None:
+        """Evaluate the system text once; every new conversation then begins behind it."""
+        conversation = Conversation("warm-up", (Message("system", SYSTEM_TEXT), Message("user", "")), "")
+        await self._drafting.prepare(conversation, caller=Caller("", Priority.BACKGROUND))
+        await self._drafting.forget(conversation.id)
+
     async def prepare(self, question: Question, retrieve: Retrieve) -> GenerationUsage:
         """Retrieve for a question that is still being spoken and warm the prompt cache with its facts."""
         grounding = await retrieve(question.text, question.caller)
@@ -134,6 +140,7 @@ class Answering:
         if not progress.grounding.answerable:
             pieces = self._spoken(self._declining, progress)
         elif self._quoting is None:
+            progress.drafted = True
             pieces = self._spoken(self._drafting, progress)
         else:
             pieces = self._checked(self._quoting, progress)
@@ -148,7 +155,7 @@ class Answering:
     async def _spoken(self, model: LanguageModel, progress: _Progress) -> AsyncGenerator[_Piece, None]:
         """A model that is trusted: its text clause by clause, with the best sentence as its source."""
         splitter = ClauseSplitter()
-        source = progress.conversation.grounding[0] if progress.grounding.answerable else None
+        source = next(iter(progress.conversation.grounding), None)
         async with model.stream(progress.conversation, self._limits, caller=progress.caller) as stream:
             try:
                 async for ready in _split(stream, splitter):
@@ -159,33 +166,36 @@ class Answering:
     async def _checked(self, quoting: LanguageModel, progress: _Progress) -> AsyncGenerator[_Piece, None]:
         """A model that is not: sentences that the passages support, else a quotation.
 
-        A draft that has left its sources is stopped at that word, not at the end of its sentence.
+        No token is generated that is known already: a draft that has left its sources stops at that
+        word, and one that copies a source is completed from it.
         """
         conversation = progress.conversation
         check = SupportCheck(conversation.question, conversation.grounding)
         splitter = ClauseSplitter(early_clause=False)
-        said: set[str] = set()
+        sentences: list[str] = []
+        support = copied = None
         async with self._drafting.stream(conversation, DRAFT_LIMITS, caller=progress.caller) as stream:
             try:
                 async for piece in _and_end(stream):
-                    for sentence in splitter.finish() if piece is None else splitter.push(piece):
-                        support = check.find(sentence)
-                        if support is None or support.text in said:
-                            break
-                        said.add(support.text)
-                        yield sentence, support
-                    else:
-                        if check.possible(splitter.unfinished) and len(said) < SENTENCES_AT_MOST:
-                            continue
-                    break
+                    sentences = splitter.finish() if piece is None else splitter.push(piece)
+                    support = check.find(sentences[0]) if sentences else None
+                    copied = None if sentences else check.copied(splitter.unfinished)
+                    if support is not None or copied is not None:
+                        progress.drafted = True
+                        break
+                    if sentences or not check.possible(splitter.unfinished):
+                        break
             finally:
                 progress.usage += stream.usage
-        progress.drafted = bool(said)
-        if said:
+        if support is not None:
+            yield sentences[0], support
+        elif copied is not None:
+            yield copied.text, copied
+        if progress.drafted:
             return
         async with quoting.stream(conversation, self._limits, caller=progress.caller) as stream:
             async for sentence in _split(stream, ClauseSplitter(early_clause=False)):
-                quoted = (s for s in conversation.grounding if s.text.strip() == sentence.strip())
+                quoted = (s for s in conversation.grounding if sentence.strip() in s.text)
                 yield sentence, next(quoted, None)
 
 

@@ -15,7 +15,9 @@ FIRST_CLAUSE_WORDS: Final = 3
 
 _SENTENCE_END: Final = re.compile(r"[.!?…]+[\"')\]]*\s")
 _CLAUSE_END: Final = re.compile(r"[,;:]\s")
-_NOT_AN_END: Final = re.compile(r"(?:^|\s)(?:mr|mrs|ms|dr|st|no|vs|approx|e\.g|i\.e|[a-z])\.$", re.IGNORECASE)
+_ABBREVIATION: Final = re.compile(
+    r"(?:^|\s)(?:mr|mrs|ms|dr|st|no|vs|approx|(?:[a-z]\.)*[a-z])\.$", re.IGNORECASE
+)
 
 
 class ClauseSplitter:
@@ -48,7 +50,7 @@ class ClauseSplitter:
 
     def _next_end(self) -> int | None:
         for match in _SENTENCE_END.finditer(self._rest):
-            if not _NOT_AN_END.search(self._rest[: match.end() - 1]):
+            if not _ABBREVIATION.search(self._rest[: match.end() - 1]):
                 sentence_end = match.end()
                 break
         else:

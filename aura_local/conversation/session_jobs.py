@@ -21,7 +21,7 @@ class SessionJobs:
 
     @property
     def busy(self) -> bool:
-        """Whether anything that was started with `start` (or counted by hand) goes on."""
+        """Whether anything that was started with `start` goes on."""
         return self._running > 0
 
     def open(self, tasks: TaskGroup) -> None:
@@ -29,6 +29,7 @@ class SessionJobs:
 
     def close(self) -> None:
         self._tasks = None
+        self.signal()
 
     def start(self, job: Job, *values: Any) -> None:
         """Run in the session's task group; the session is not settled before it ends."""
@@ -40,11 +41,6 @@ class SessionJobs:
         """The same for work whose length is up to the listener; it keeps nobody waiting."""
         if self._tasks is not None:
             self._tasks.start_soon(job, *values)
-
-    async def run(self, job: Job, *values: Any) -> None:
-        """Run here and now, counted."""
-        self._running += 1
-        await self._counted(job, values)
 
     async def change(self) -> None:
         """Wait until a job ends or `signal` is called."""

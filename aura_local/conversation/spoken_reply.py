@@ -65,6 +65,8 @@ class SpokenReply:
         self._stream: AnswerStream | None = None
         self._unsent: list[CitationsFound | ReplyTextDelta] = []
         self._committed = anyio.Event()
+        self._prepared = anyio.Event()
+        self._over = anyio.Event()
         self._playable = anyio.Event()
         self._playable.set()
         self._gain = np.float32(1.0)
@@ -78,24 +80,39 @@ class SpokenReply:
 
         Before the commit only the first clause is spoken: more would be wasted if the turn goes on.
         """
-        with self._producing:
-            try:
-                async with self._open_answer(self.stopwatch) as stream:
-                    self._stream = stream
-                    splitter = ClauseSplitter()
-                    async for event in stream:
-                        await self._publish(event)
-                        if isinstance(event, ReplyTextDelta):
-                            for clause in splitter.push(event.text + " "):
-                                await self._speak(clause)
-                    for clause in splitter.finish():
+        try:
+            with self._producing:
+                await self._answer()
+        except AuraError as error:
+            self.failure = error
+        finally:
+            self._audio.finish()
+            self._prepared.set()
+            self._over.set()
+
+    async def prepared(self) -> None:
+        """Wait until there is nothing left to do before the commit."""
+        await self._prepared.wait()
+
+    async def over(self) -> None:
+        """Wait until no engine works on the reply any more; `answer` is final then."""
+        await self._over.wait()
+
+    async def _answer(self) -> None:
+        async with self._open_answer(self.stopwatch) as stream:
+            self._stream = stream
+            splitter = ClauseSplitter()
+            async for event in stream:
+                await self._publish(event)
+                if isinstance(event, ReplyTextDelta):
+                    for clause in splitter.push(event.text + " "):
                         await self._speak(clause)
-            except AuraError as error:
-                self.failure = error
-        self._audio.finish()
+            for clause in splitter.finish():
+                await self._speak(clause)
 
     async def _speak(self, clause: str) -> None:
         if self._audio.length_samples:
+            self._prepared.set()
             await self._committed.wait()
         self._audio.begin_clause(clause)
         resampler = StreamResampler(self._voice.sample_rate_hz, self._audio.sample_rate_hz)
@@ -133,6 +150,8 @@ class SpokenReply:
         """
         with anyio.CancelScope() as scope:
             self._playing = scope
+            if self._producing.cancel_called:
+                return False
             async for first_sample, samples in self._pieces():
                 await self._playable.wait()
                 if first_sample == 0:

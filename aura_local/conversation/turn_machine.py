@@ -71,15 +71,7 @@ def _(event: SpeechStarted, state: TurnState, rules: TurnRules) -> Step:
         case Phase.LISTENING:
             return _open_turn(state, event.sample)
         case Phase.PAUSED:
-            revised = replace(
-                state,
-                phase=Phase.HEARING,
-                revision=state.revision + 1,
-                transcript=None,
-                transcribing=False,
-                forced=False,
-            )
-            return revised, (Discard(state.turn),)
+            return _go_on(state)
         case Phase.THINKING if state.reply is not None:
             return replace(state, onset=event.sample), (HoldReply(state.reply),)
         case Phase.SPEAKING if state.reply is not None:
@@ -91,18 +83,14 @@ def _(event: SpeechStarted, state: TurnState, rules: TurnRules) -> Step:
 def _(event: SpeechSustained, state: TurnState, rules: TurnRules) -> Step:
     if state.reply is None or state.onset is None:
         return state, ()
+    if state.phase is Phase.THINKING and state.transcript is None:
+        # A typed question is not continued by speech.
+        opened, effects = _open_turn(replace(state, reply=None, onset=None), event.sample)
+        return opened, (CancelReply(state.reply), *effects)
     if state.phase is Phase.THINKING:
         # Taken back before anyone heard it: the earlier words belong to the turn that goes on.
-        resumed = replace(
-            state,
-            phase=Phase.HEARING,
-            revision=state.revision + 1,
-            transcript=None,
-            transcribing=False,
-            reply=None,
-            onset=None,
-        )
-        return resumed, (CancelReply(state.reply), Discard(state.turn))
+        resumed, effects = _go_on(replace(state, reply=None, onset=None))
+        return resumed, (CancelReply(state.reply), *effects)
     if state.phase is Phase.SPEAKING:
         opened, effects = _open_turn(replace(state, onset=None), event.sample)
         return replace(opened, suspended=True), (SuspendReply(state.reply), *effects)
@@ -123,12 +111,7 @@ def _(event: SpeechPaused, state: TurnState, rules: TurnRules) -> Step:
             paused, more = _transcribe(paused, rules)
             effects += more
         return paused, effects
-    if state.onset is not None and state.reply is not None:
-        over = replace(state, onset=None)
-        if state.phase is Phase.THINKING:
-            return over, (ReleaseReply(state.reply),)
-        return over, (Restore(state.reply),)
-    return state, ()
+    return _calm(state)
 
 
 @_advance.register
@@ -150,7 +133,7 @@ def _(event: TimePassed, state: TurnState, rules: TurnRules) -> Step:
 
 @_advance.register
 def _(event: Transcribed, state: TurnState, rules: TurnRules) -> Step:
-    if state.phase is not Phase.PAUSED or (event.turn, event.revision) != (state.turn, state.revision):
+    if _stale(event, state):
         return state, ()
     known = replace(state, transcript=event, transcribing=False)
     if not event.text or state.forced:
@@ -162,9 +145,7 @@ def _(event: Transcribed, state: TurnState, rules: TurnRules) -> Step:
 
 @_advance.register
 def _(event: TranscriptionFailed, state: TurnState, rules: TurnRules) -> Step:
-    if state.phase is not Phase.PAUSED or (event.turn, event.revision) != (state.turn, state.revision):
-        return state, ()
-    return _back_to_before(state)
+    return (state, ()) if _stale(event, state) else _back_to_before(state)
 
 
 @_advance.register
@@ -178,23 +159,16 @@ def _(event: ReplyAudible, state: TurnState, rules: TurnRules) -> Step:
 def _(event: ReplyHeard, state: TurnState, rules: TurnRules) -> Step:
     if event.reply_id != state.reply or state.phase not in (Phase.THINKING, Phase.SPEAKING):
         return state, ()
-    heard = replace(state, phase=Phase.LISTENING, reply=None, onset=None)
-    effects: tuple[Effect, ...] = (RememberTurn(event.reply_id),)
-    if state.onset is None:
-        return heard, effects
-    # Somebody began to speak over the last words: that is the next turn.
-    opened, more = _open_turn(heard, state.onset)
-    return opened, effects + more
+    return _after_reply(state, RememberTurn(event.reply_id))
 
 
 @_advance.register
 def _(event: ReplyFailed, state: TurnState, rules: TurnRules) -> Step:
     if event.reply_id != state.reply:
         return state, ()
-    ended = replace(state, reply=None, suspended=False, onset=None)
     if state.phase in (Phase.THINKING, Phase.SPEAKING):
-        ended = replace(ended, phase=Phase.LISTENING)
-    return ended, (CancelReply(event.reply_id),)
+        return _after_reply(state, CancelReply(event.reply_id))
+    return replace(state, reply=None, suspended=False), (CancelReply(event.reply_id),)
 
 
 @_advance.register
@@ -208,7 +182,8 @@ def _(event: CancelRequested, state: TurnState, rules: TurnRules) -> Step:
 @_advance.register
 def _(event: TextEntered, state: TurnState, rules: TurnRules) -> Step:
     cleared, effects = advance(state, CancelRequested(), rules)
-    typed = replace(cleared, turn=cleared.turn + 1, revision=0)
+    # A turn without speech: opened and answered in one.
+    typed, _ = _open_turn(cleared, cleared.now)
     started, more = _start_reply(typed, event.text)
     return started, effects + more
 
@@ -222,7 +197,7 @@ def _(event: InputStalled, state: TurnState, rules: TurnRules) -> Step:
             return _end_turn(state)
         forced = replace(state, forced=True)
         return (forced, ()) if state.transcribing else _transcribe(forced, rules)
-    return state, ()
+    return _calm(state)
 
 
 def _open_turn(state: TurnState, sample: int) -> Step:
@@ -241,6 +216,37 @@ def _open_turn(state: TurnState, sample: int) -> Step:
     return opened, (OpenTurn(opened.turn, sample),)
 
 
+def _after_reply(state: TurnState, ending: Effect) -> Step:
+    """The reply that could be heard is over."""
+    over = replace(state, phase=Phase.LISTENING, reply=None, onset=None)
+    if state.onset is None:
+        return over, (ending,)
+    # Somebody began to speak over the last words: that is the next turn.
+    opened, effects = _open_turn(over, state.onset)
+    return opened, (ending, *effects)
+
+
+def _calm(state: TurnState) -> Step:
+    """What began during a reply was not meant for us: the reply is heard as before."""
+    if state.onset is None or state.reply is None:
+        return state, ()
+    calm = ReleaseReply if state.phase is Phase.THINKING else Restore
+    return replace(state, onset=None), (calm(state.reply),)
+
+
+def _go_on(state: TurnState) -> Step:
+    """The speaker had only paused."""
+    revised = replace(
+        state,
+        phase=Phase.HEARING,
+        revision=state.revision + 1,
+        transcript=None,
+        transcribing=False,
+        forced=False,
+    )
+    return revised, (Discard(state.turn),)
+
+
 def _force(state: TurnState, rules: TurnRules) -> Step:
     """End the running utterance where it stands."""
     heard = state.now - state.first_sample
@@ -256,6 +262,10 @@ def _transcribe(state: TurnState, rules: TurnRules) -> Step:
         return _back_to_before(state)
     asked = Transcribe(state.turn, state.revision, state.first_sample, state.end_sample)
     return replace(state, transcribing=True), (asked,)
+
+
+def _stale(event: Transcribed | TranscriptionFailed, state: TurnState) -> bool:
+    return state.phase is not Phase.PAUSED or (event.turn, event.revision) != (state.turn, state.revision)
 
 
 def _end_turn(state: TurnState) -> Step:
@@ -278,12 +288,11 @@ def _start_reply(state: TurnState, text: str) -> Step:
 
 def _back_to_before(state: TurnState) -> Step:
     """Nothing was said: a suspended reply goes on, otherwise we listen."""
-    closed = CloseTurn(state.turn)
-    discard = Discard(state.turn)
+    effects = (Discard(state.turn), CloseTurn(state.turn))
     if state.reply is not None and state.suspended:
         resumed = replace(state, phase=Phase.SPEAKING, suspended=False, onset=None)
-        return resumed, (discard, closed, ResumeReply(state.reply))
-    return replace(state, phase=Phase.LISTENING), (discard, closed)
+        return resumed, (*effects, ResumeReply(state.reply))
+    return replace(state, phase=Phase.LISTENING), effects
 
 
 def _ms(samples: int) -> int:

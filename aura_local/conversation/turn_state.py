@@ -44,7 +44,7 @@ class TurnState:
     speech_samples: int = 0
     """Samples of speech in the turn, up to the last pause."""
     transcript: Transcribed | None = None
-    """Of this revision."""
+    """Of this revision; None while a typed question is answered."""
     transcribing: bool = False
     forced: bool = False
     """The turn ends as soon as its transcript is there, without waiting for silence."""

@@ -33,9 +33,12 @@ from aura_local.ports import SPEECH_RATE_HZ, AudioSink, Caller, Priority, Sample
 
 QUEUED_FRAMES = 64
 """Frames that may wait for the detector (2 s); then `push` waits, and the client with it."""
-PARTIAL_FIRST_MS = 1200
+PARTIAL_FIRST_MS = 600
 """Speech after which words are shown while it goes on."""
-PARTIAL_EVERY_MS = 800
+PARTIAL_EVERY_MS = 400
+PARTIAL_PAUSE_SHARE = 8
+"""Between partial transcriptions lies at least this many times what the last one took, so that a slow
+recogniser spends no more than about a tenth of a core on them."""
 
 
 class VoiceSession:
@@ -88,6 +91,8 @@ class VoiceSession:
         self._stable = StablePrefix()
         self._showing_words = False
         self._next_words_at = 0
+        self._unheard_frames = 0
+        self._stopwatch = Stopwatch(clock)  # counts from the last speech sample
 
     @property
     def received_samples(self) -> int:
@@ -105,20 +110,22 @@ class VoiceSession:
 
         Raises `EngineUnavailable` when the detector fails: deafness is never reported as silence.
         """
+        failure: AuraError | None = None
         try:
             async with anyio.create_task_group() as tasks:
                 self._jobs.open(tasks)
-                async with self._frames_out:
-                    async for frame in self._frames_out:
-                        await self._jobs.run(self._hear, frame)
-                await self.advance(inputs.InputStalled())
-                while self._jobs.busy or self._state.phase is not Phase.LISTENING:
-                    await self._jobs.change()
+                try:
+                    await self._listen()
+                except AuraError as error:
+                    failure = error  # raised outside of the group, which would wrap it
                 tasks.cancel_scope.cancel()
         finally:
+            self._unheard_frames = 0
             self._jobs.close()
             self._frames_in.close()
             self._replies.abandon_all()
+        if failure is not None:
+            raise failure
 
     async def push(self, samples: Samples) -> None:
         """Hear samples (shape (n,), 16 kHz, float32); waits while the session is 2 s behind.
@@ -128,9 +135,11 @@ class VoiceSession:
         now = self._clock()
         for frame in self._framer.push(samples):
             self._arrivals.append((frame.end_sample, now))
+            self._unheard_frames += 1
             try:
                 await self._frames_in.send(frame)
             except (anyio.ClosedResourceError, anyio.BrokenResourceError) as error:
+                self._unheard_frames = 0
                 raise ProtocolViolation("The session is over; no more audio is taken.") from error
 
     async def ask(self, text: str) -> None:
@@ -154,10 +163,21 @@ class VoiceSession:
 
         For callers that feed audio by the sample clock instead of in real time.
         """
-        while self._jobs.busy or self._frames_out.statistics().current_buffer_used:
+        while self._jobs.busy or self._unheard_frames:
             await self._jobs.change()
 
     # --- hearing ---------------------------------------------------------------------------------------
+
+    async def _listen(self) -> None:
+        """Hear every frame until there is no more input and nothing is left to say."""
+        async with self._frames_out:
+            async for frame in self._frames_out:
+                await self._hear(frame)
+                self._unheard_frames -= 1
+                self._jobs.signal()
+        await self.advance(inputs.InputStalled())
+        while self._jobs.busy or self._state.phase is not Phase.LISTENING:
+            await self._jobs.change()
 
     async def _hear(self, frame: Frame) -> None:
         self._hearing.keep(frame, needed_from=self._needed_from(frame))
@@ -169,24 +189,27 @@ class VoiceSession:
 
     def _needed_from(self, frame: Frame) -> int:
         """The gate opens a few frames late, so those are kept even while nobody speaks."""
+        state = self._state
         opening = frame.first_sample - self._options.gate.start_frames * len(frame.samples)
-        if self._state.phase is Phase.LISTENING:
-            return opening
-        return min(self._state.first_sample, opening if self._state.onset is None else self._state.onset)
+        onset = opening if state.onset is None else state.onset
+        # A reply that can be heard is not taken back: what was said before it is not needed any more.
+        if state.phase in (Phase.LISTENING, Phase.SPEAKING):
+            return onset
+        return min(state.first_sample, onset)
 
     def _maybe_show_words(self, frame: Frame) -> None:
         state = self._state
-        if state.phase is not Phase.HEARING or not self._options.partial_transcripts or self._showing_words:
-            return
-        if frame.end_sample < max(self._next_words_at, state.first_sample + _samples(PARTIAL_FIRST_MS)):
+        due = max(self._next_words_at, state.first_sample + _samples(PARTIAL_FIRST_MS))
+        wanted = self._options.partial_transcripts and not self._showing_words
+        if not wanted or state.phase is not Phase.HEARING or frame.end_sample < due:
             return
         self._showing_words = True
-        self._next_words_at = frame.end_sample + _samples(PARTIAL_EVERY_MS)
         clip = self._hearing.clip(state.first_sample, frame.end_sample)
         self._jobs.start(self._show_words, state.turn, state.revision, clip)
 
     async def _show_words(self, turn: int, revision: int, clip: Samples) -> None:
         """Transcribe unfinished speech; with speculation also look it up and warm the prompt cache."""
+        began_s = self._clock()
         try:
             transcript = await self._hearing.transcribe(clip, self._caller(Priority.CHAT))
             self._replies.works[turn].count_transcript(transcript)
@@ -202,6 +225,9 @@ class VoiceSession:
             # Partial words are a courtesy; the final transcription reports what is wrong.
             return
         finally:
+            took_ms = int((self._clock() - began_s) * 1000)
+            pause_ms = max(PARTIAL_EVERY_MS, PARTIAL_PAUSE_SHARE * took_ms)
+            self._next_words_at = self._state.now + _samples(pause_ms)
             self._showing_words = False
 
     async def _transcribe(self, job: effects.Transcribe) -> None:
@@ -214,8 +240,9 @@ class VoiceSession:
             await self.advance(inputs.TranscriptionFailed(job.turn, job.revision))
             return
         self._replies.works[job.turn].count_transcript(heard.transcript)
-        text = heard.transcript.text
-        await self.advance(inputs.Transcribed(job.turn, job.revision, text, heard.wait_ms))
+        if (job.turn, job.revision) == (self._state.turn, self._state.revision):
+            self._stopwatch.mark("transcribed")
+        await self.advance(inputs.Transcribed(job.turn, job.revision, heard.transcript.text, heard.wait_ms))
 
     # --- carrying out ----------------------------------------------------------------------------------
 
@@ -234,19 +261,21 @@ class VoiceSession:
                 self._stable = StablePrefix()
                 await self._notify(SpeechStarted(turn, sample))
             case effects.Pause(turn, sample):
+                self._stopwatch = Stopwatch(self._clock, self._heard_at(sample))
+                self._stopwatch.mark("pause_detected")
                 await self._notify(SpeechStopped(turn, sample))
             case effects.Transcribe():
                 self._jobs.start(self._transcribe, step)
             case effects.PrepareReply():
-                replies.prepare(step, self._stopwatch())
+                replies.prepare(step, self._stopwatch)
             case effects.Discard():
                 replies.discard()
             case effects.CloseTurn(turn):
                 replies.works.pop(turn, None)
                 await self._notify(FinalTranscript(turn, ""))
-            case effects.StartReply(turn=turn):
-                spoken = self._state.transcript is not None and self._state.transcript.turn == turn
-                await replies.start(step, self._stopwatch() if spoken else Stopwatch(self._clock))
+            case effects.StartReply():
+                typed = self._state.transcript is None
+                await replies.start(step, Stopwatch(self._clock) if typed else self._stopwatch)
             case effects.HoldReply(reply_id):
                 replies.hold(reply_id, held=True)
             case effects.ReleaseReply(reply_id):
@@ -264,16 +293,8 @@ class VoiceSession:
             case effects.RememberTurn(reply_id):
                 replies.remember(reply_id)
 
-    # --- time -----------------------------------------------------------------------------------------
-
     def _caller(self, priority: Priority) -> Caller:
         return Caller(self._options.tenant_id, priority)
-
-    def _stopwatch(self) -> Stopwatch:
-        """Counts from the last speech sample; the transcript is there when it starts."""
-        stopwatch = Stopwatch(self._clock, self._heard_at(self._state.end_sample))
-        stopwatch.mark("transcribed")
-        return stopwatch
 
     def _heard_at(self, sample: int) -> float:
         """When a sample arrived, on the session's clock; now, where that is not known any more."""

@@ -1,0 +1,136 @@
+"""The extractive answerer: quotes the best sentences of the retrieved passages, invents nothing. Layer 3.
+
+The right choice where no capable language model is installed: a very small one makes things up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Final
+
+from aura_local.adapters.registry import AdapterContext
+from aura_local.ports import (
+    Caller,
+    Conversation,
+    EngineDescription,
+    GenerationLimits,
+    GenerationUsage,
+    GroundingSentence,
+    TextStream,
+)
+
+DECLINE: Final = "That is not in the documents I have."
+LEAST_SIMILARITY: Final = 0.5
+"""Below it a sentence is not about the question (cosine of MiniLM).
+
+On the museum's 108 questions and 25 that it does not answer, typed and as spoken: 95 and 94 % right and
+68 and 84 % declined at 0.5; 95 and 93 %, 84 and 92 % at 0.55; 95 and 95 %, 48 and 60 % at 0.4.
+"""
+
+_FRAGMENT_WORDS: Final = 5
+"""A shorter sentence ("Yes, free of charge.") needs the next one to be understood."""
+_ADDITION_WORDS: Final = 20
+"""A longer second sentence makes a spoken answer tiring."""
+_CLOSE_SIMILARITY: Final = 0.1
+
+
+def choose_sentences(
+    grounding: Sequence[GroundingSentence], *, least_similarity: float = LEAST_SIMILARITY
+) -> tuple[GroundingSentence, ...]:
+    """The one or two sentences that answer, best first; empty when none is similar enough.
+
+    A second sentence is added only if it is from the same passage, and either short and about as similar
+    as the best one, or needed because the best one is a fragment.
+    """
+    ranked = sorted(grounding, key=lambda sentence: -sentence.similarity)
+    if not ranked or ranked[0].similarity < least_similarity:
+        return ()
+    best = ranked[0]
+    following = next(
+        (one for one in ranked[1:] if one.citation == best.citation and one.text != best.text), None
+    )
+    if following is None:
+        return (best,)
+    fragment = _words(best) < _FRAGMENT_WORDS
+    close = best.similarity - following.similarity <= _CLOSE_SIMILARITY
+    if fragment or (
+        close and _words(following) <= _ADDITION_WORDS and following.similarity >= least_similarity
+    ):
+        return (best, following)
+    return (best,)
+
+
+class ExtractiveModel:
+    """`ports.LanguageModel` without a model: needs no lane and no memory."""
+
+    def __init__(
+        self,
+        description: EngineDescription,
+        *,
+        least_similarity: float = LEAST_SIMILARITY,
+        decline: str = DECLINE,
+    ) -> None:
+        self._description = description
+        self._least_similarity = least_similarity
+        self._decline = decline
+
+    @property
+    def description(self) -> EngineDescription:
+        return self._description
+
+    def stream(
+        self, conversation: Conversation, limits: GenerationLimits, *, caller: Caller
+    ) -> AbstractAsyncContextManager[TextStream]:
+        """Answer from the conversation's grounding, a sentence a piece. The limits never bind."""
+        chosen = choose_sentences(conversation.grounding, least_similarity=self._least_similarity)
+        sentences = [sentence.text.strip() for sentence in chosen] or [self._decline]
+        return _streaming(sentences)
+
+    async def prepare(self, conversation: Conversation, *, caller: Caller) -> GenerationUsage:
+        return GenerationUsage()
+
+    async def forget(self, conversation_id: str) -> None:
+        """Nothing is kept."""
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+class _Sentences:
+    """A `ports.TextStream` over text that is there already; joined, the pieces are the answer."""
+
+    def __init__(self, sentences: Sequence[str]) -> None:
+        self._pieces = iter([sentences[0], *(f" {sentence}" for sentence in sentences[1:])])
+
+    @property
+    def usage(self) -> GenerationUsage:
+        return GenerationUsage()
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        return self
+
+    async def __anext__(self) -> str:
+        for piece in self._pieces:
+            return piece
+        raise StopAsyncIteration
+
+
+@asynccontextmanager
+async def _streaming(sentences: Sequence[str]) -> AsyncIterator[TextStream]:
+    yield _Sentences(sentences)
+
+
+def open_adapter(context: AdapterContext) -> ExtractiveModel:
+    """Options: `least_similarity` (cosine in [-1, 1]) and `decline` (the sentence said instead)."""
+    return ExtractiveModel(
+        EngineDescription(
+            engine="extractive", model=context.model, synthetic=context.synthetic, note=context.note
+        ),
+        least_similarity=float(context.options.get("least_similarity", LEAST_SIMILARITY)),
+        decline=str(context.options.get("decline", DECLINE)),
+    )
+
+
+def _words(sentence: GroundingSentence) -> int:
+    return len(sentence.text.split())

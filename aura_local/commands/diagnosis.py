@@ -1,0 +1,132 @@
+"""What `aura doctor` finds out about this installation, as plain values that JSON can hold."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio.to_thread
+
+from aura_local.errors import AuraError
+
+if TYPE_CHECKING:
+    from aura_local.engine_room import EngineStatus
+    from aura_local.settings import LoadedSettings
+
+MASK: Final = "********"
+_SECRET: Final = re.compile(r"(^|[._])(key|token|secret|password)$")
+
+
+async def diagnose(loaded: LoadedSettings) -> dict[str, Any]:
+    """Everything, without creating or changing anything. Loads the engines."""
+    from aura_local import __version__
+    from aura_local.commands.engines import open_engine_room
+    from aura_local.isolation import sandbox_level
+
+    settings = loaded.values
+    async with open_engine_room(loaded) as room:
+        engines = room.status
+        cores = room.budget.cores
+    try:
+        sandbox: dict[str, Any] = asdict(await sandbox_level())
+    except AuraError as error:
+        sandbox = {"problem": error.message}
+    return {
+        "version": __version__,
+        "python": platform.python_version(),
+        "settings_file": None if loaded.file is None else str(loaded.file),
+        "settings": settings_with_sources(loaded),
+        "machine": _machine(cores),
+        "engines": [asdict(engine) for engine in engines],
+        "sandbox": sandbox,
+        "encryption": await anyio.to_thread.run_sync(_encryption, settings.master_key_file),
+        "data": await anyio.to_thread.run_sync(_data_folder, settings.home),
+        "audio": await anyio.to_thread.run_sync(_audio),
+    }
+
+
+def settings_with_sources(loaded: LoadedSettings) -> dict[str, dict[str, object]]:
+    """Every setting by its dotted name; secrets are masked."""
+    listed: dict[str, dict[str, object]] = {}
+    for name, source in sorted(loaded.sources.items()):
+        value: Any = loaded.values
+        for part in name.split("."):
+            value = getattr(value, part)
+        plain = str(value) if isinstance(value, Path) else value
+        shown = MASK if value and _SECRET.search(name) else plain
+        listed[name] = {"value": shown, "source": source}
+    return listed
+
+
+def worst_state(engines: Sequence[EngineStatus] | Sequence[dict[str, Any]]) -> str:
+    """`failed`, else `missing`, else `loaded`."""
+    states = {engine["state"] if isinstance(engine, dict) else engine.state for engine in engines}
+    return next((state for state in ("failed", "missing") if state in states), "loaded")
+
+
+def _machine(engine_cores: int) -> dict[str, Any]:
+    page_bytes = os.sysconf("SC_PAGE_SIZE")
+    return {
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "cores": os.cpu_count(),
+        "engine_cores": engine_cores,
+        "memory_bytes": os.sysconf("SC_PHYS_PAGES") * page_bytes,
+        "memory_available_bytes": _available_bytes(),
+        "load": [round(value, 2) for value in os.getloadavg()],
+    }
+
+
+def _available_bytes() -> int | None:
+    """What programs could still get, where the system tells (Linux)."""
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return None
+
+
+def _encryption(master_key_file: Path) -> dict[str, Any]:
+    import sqlcipher3.dbapi2 as sqlcipher
+
+    connection = sqlcipher.connect(":memory:")
+    try:
+        (cipher,) = connection.execute("PRAGMA cipher_version").fetchone()
+    finally:
+        connection.close()
+    return {
+        "cipher": f"SQLCipher {cipher}",
+        "master_key_file": str(master_key_file),
+        "master_key_present": master_key_file.is_file(),
+    }
+
+
+def _data_folder(home: Path) -> dict[str, Any]:
+    existing = next(folder for folder in (home.absolute(), *home.absolute().parents) if folder.is_dir())
+    disk = shutil.disk_usage(existing)
+    return {
+        "home": str(home),
+        "created": (home / "aura.sqlite").is_file(),
+        "disk_bytes": disk.total,
+        "disk_free_bytes": disk.free,
+    }
+
+
+def _audio() -> dict[str, Any]:
+    from aura_local.desktop_audio import INSTALL_PORTAUDIO, audio_devices
+
+    try:
+        devices = audio_devices()
+    except AuraError as error:
+        return {"portaudio": False, "problem": error.message, "command": INSTALL_PORTAUDIO}
+    return {
+        "portaudio": True,
+        "microphones": sum(device.input_channels > 0 for device in devices),
+        "loudspeakers": sum(device.output_channels > 0 for device in devices),
+    }

@@ -1,0 +1,82 @@
+"""The demo tenant: a museum whose documents ship with AURA Local. Layer 4."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import anyio
+import anyio.to_thread
+
+from aura_local.accounts.credentials import issue
+from aura_local.data_files import data_folder
+from aura_local.errors import AuraError, DocumentUnreadable, NotFound
+from aura_local.storage.catalog import Tenant
+
+if TYPE_CHECKING:
+    from aura_local.engine import Engine
+
+DEMO_TENANT: Final = "Riverside Museum"
+START_PAGE_LABEL: Final = "start page"
+
+DemoProgress: TypeAlias = Callable[[str, int, int], None]
+"""Called before each document with its name, the documents done so far, and all there are."""
+
+
+def demo_documents() -> list[Path]:
+    """The museum's documents. Raises `ConfigurationError` where the installation lacks them."""
+    folder = data_folder("knowledge") / "riverside_museum"
+    return sorted(path for path in folder.iterdir() if path.is_file())
+
+
+async def ensure_demo_tenant(engine: Engine, *, progress: DemoProgress | None = None) -> tuple[Tenant, bool]:
+    """The demo tenant with all of its documents indexed, and whether it was created just now.
+
+    Waits until the embedder is loaded and raises what keeps it from working. Running it again adds only
+    what is missing: it goes on where an earlier run was interrupted. Raises `DocumentUnreadable` for a
+    shipped document that cannot be indexed.
+    """
+    tenant, created = await _find_or_create(engine)
+    with contextlib.suppress(AuraError):  # another engine's failure does not matter here
+        await engine.ready()
+    ingestion = engine.ingestion
+    documents = await anyio.to_thread.run_sync(demo_documents)
+    async with engine.leases.lease(tenant.id) as handle:
+        indexed = {record.sha256 for record in await ingestion.list(handle) if record.status == "indexed"}
+        for done, path in enumerate(documents):
+            content = await anyio.Path(path).read_bytes()
+            if hashlib.sha256(content).hexdigest() in indexed:
+                continue
+            if progress is not None:
+                progress(path.name, done, len(documents))
+            accepted = await ingestion.add(handle, path.name, _whole(content))
+            record = await ingestion.index(handle, accepted.id)
+            if record.status != "indexed":
+                raise DocumentUnreadable(f"The demo document {path.name} was not indexed: {record.reason}")
+    return tenant, created
+
+
+async def demo_key(engine: Engine) -> str:
+    """A fresh API key of the demo tenant for the start page; earlier ones stop working.
+
+    Raises `NotFound` where there is no demo tenant.
+    """
+    tenant = await engine.catalog.tenant_by_name(DEMO_TENANT)
+    for key in await engine.catalog.api_keys(tenant.id):
+        if key.label == START_PAGE_LABEL and key.revoked_at is None:
+            await engine.catalog.revoke_api_key(tenant.id, key.id)
+    return (await issue(engine.catalog, tenant.id, START_PAGE_LABEL)).key
+
+
+async def _find_or_create(engine: Engine) -> tuple[Tenant, bool]:
+    try:
+        return await engine.catalog.tenant_by_name(DEMO_TENANT), False
+    except NotFound:
+        return await engine.catalog.create_tenant(DEMO_TENANT), True
+
+
+async def _whole(content: bytes) -> AsyncIterator[bytes]:
+    yield content

@@ -1,0 +1,200 @@
+"""`POST /api/chat`: a typed question, answered whole as JSON or piece by piece as events. Layer 5.
+
+Both forms run the engine's one answer path. A client that leaves takes its work with it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from aura_local.conversation.events import CitationsFound
+from aura_local.errors import AuraError, PayloadTooLarge
+from aura_local.ports import Caller, Priority
+from aura_server.json_body import read_json
+from aura_server.operations import Operation, json_answer
+from aura_server.problems import error_body
+
+if TYPE_CHECKING:
+    from aura_local.conversation.reply import AnswerEvent
+    from aura_local.engine import ChatStream, Engine
+    from aura_local.storage.leases import TenantHandle
+
+EVENT_STREAM: Final = "text/event-stream"
+
+
+class ChatRequest(BaseModel):
+    """A question about the tenant's documents."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    question: str = Field(min_length=1)
+    session_id: str | None = Field(None, max_length=100, description="Continues an earlier conversation.")
+
+
+class ChatCitation(BaseModel):
+    """The place in a document that the answer rests on."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    document_id: str
+    document: str
+    heading: str
+    page: int | None
+    passage_id: int
+    start_character: int
+    end_character: int
+    quote: str
+
+
+class ChatAnswer(BaseModel):
+    """The whole answer."""
+
+    answer: str
+    answered: bool
+    """False when the documents hold nothing on the question."""
+    citations: list[ChatCitation]
+    session_id: str
+    timings: dict[str, float]
+    """Milliseconds from the question to the end of each stage."""
+    work: dict[str, int]
+    """Tokens counted."""
+
+
+def chat_operations(engine: Engine) -> list[Operation]:
+    """`POST /api/chat`."""
+    limits = engine.settings.limits
+
+    async def chat(request: Request, handle: TenantHandle) -> ASGIApp:
+        asked = await read_json(request, ChatRequest)
+        if len(asked.question) > limits.question_characters:
+            raise PayloadTooLarge(f"A question has at most {limits.question_characters} characters.")
+        answering = engine.answer(
+            handle,
+            asked.question,
+            session_id=asked.session_id,
+            caller=Caller(handle.id, Priority.CHAT),
+        )
+        as_events = EVENT_STREAM in request.headers.get("accept", "")
+        return _ChatAnswering(answering, as_events, limits.send_deadline_s)
+
+    return [
+        Operation(
+            "POST",
+            "/api/chat",
+            "Answer a question from the tenant's documents; with `Accept: text/event-stream` as the events "
+            "`citations`, `delta`, `done` and `error`.",
+            answers={200: ChatAnswer},
+            for_tenant=chat,
+            failures=(400, 404, 413, 415),
+            body=ChatRequest,
+        )
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _ChatAnswering:
+    """Answers while the client listens. Errors before the first piece of text are plain HTTP answers."""
+
+    answering: AbstractAsyncContextManager[ChatStream]
+    as_events: bool
+    send_deadline_s: float
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.as_events:
+            await _while_connected(receive, lambda: self._send_events(send))
+        else:
+            await _while_connected(receive, lambda: self._send_whole(scope, receive, send))
+
+    async def _send_whole(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self.answering as chat:
+            async for _ in chat.stream:
+                pass
+            answer = _answer_of(chat)
+        await json_answer(answer)(scope, receive, send)
+
+    async def _send_events(self, send: Send) -> None:
+        events = _EventWriter(send, self.send_deadline_s)
+        try:
+            async with self.answering as chat:
+                async for event in chat.stream:
+                    await events.write(*_wire(event))
+                answer = _answer_of(chat)
+            await events.write("done", answer.model_dump(mode="json"))
+        except AuraError as error:
+            if not events.begun:
+                raise
+            await events.write("error", error_body(error)["error"])
+        await events.finish()
+
+
+class _EventWriter:
+    """Server-sent events to a client that must keep reading. Raises `ClientDisconnect` when it does not."""
+
+    def __init__(self, send: Send, deadline_s: float) -> None:
+        self._send = send
+        self._deadline_s = deadline_s
+        self.begun = False
+
+    async def write(self, event: str, data: dict[str, Any]) -> None:
+        if not self.begun:
+            self.begun = True
+            headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
+            await self._pass({"type": "http.response.start", "status": 200, "headers": headers})
+        text = f"event: {event}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
+        await self._pass({"type": "http.response.body", "body": text.encode(), "more_body": True})
+
+    async def finish(self) -> None:
+        await self._pass({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _pass(self, message: Message) -> None:
+        try:
+            with anyio.fail_after(self._deadline_s):
+                await self._send(message)
+        except TimeoutError:
+            raise ClientDisconnect from None
+
+
+async def _while_connected(receive: Receive, work: Callable[[], Awaitable[None]]) -> None:
+    """Do `work`, and cancel it when the client leaves. The request's body has been read before."""
+
+    async def watch(scope: anyio.CancelScope) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        scope.cancel()
+
+    try:
+        async with anyio.create_task_group() as group:
+            group.start_soon(watch, group.cancel_scope)
+            await work()
+            group.cancel_scope.cancel()
+    except BaseExceptionGroup as failures:
+        # The watcher does not fail: it is the one error of the work.
+        raise failures.exceptions[0] from failures.exceptions[0].__cause__
+
+
+def _wire(event: AnswerEvent) -> tuple[str, dict[str, Any]]:
+    if isinstance(event, CitationsFound):
+        citations = [ChatCitation.model_validate(citation).model_dump() for citation in event.citations]
+        return "citations", {"citations": citations}
+    return "delta", {"text": event.text}
+
+
+def _answer_of(chat: ChatStream) -> ChatAnswer:
+    answer = chat.stream.answer
+    return ChatAnswer(
+        answer=answer.text,
+        answered=answer.answered,
+        citations=[ChatCitation.model_validate(citation) for citation in answer.citations],
+        session_id=chat.session_id,
+        timings=dict(answer.stages_ms),
+        work=dict(answer.work),
+    )

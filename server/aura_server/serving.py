@@ -1,0 +1,130 @@
+"""Runs the server from a bound socket to a clean end. Layer 5."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from aura_local.errors import AuraError, ConfigurationError
+from aura_local.settings import LoadedSettings, ServerSettings
+
+if TYPE_CHECKING:
+    from aura_local.engine import Engine
+
+Say = Callable[[str], None]
+"""Shows one line to the person who started the server."""
+
+WANTED_FILES: Final = 65_536
+"""Open files: three per tenant, eleven more per open index, one per connection."""
+
+
+async def run_server(loaded: LoadedSettings, *, demo_tenant: bool, say: Say) -> None:
+    """Serve until SIGINT or SIGTERM; everything is closed when this returns.
+
+    Raises `ConfigurationError` (the port is taken, a setting is wrong) and what opening the engine raises.
+    """
+    settings = loaded.values
+    with bind(settings.server) as listener:
+        raise_file_limit()
+        import uvicorn
+
+        from aura_local.engine import Engine
+        from aura_server.app import create_app
+        from aura_server.http_protocol import server_config
+
+        async with Engine.open(loaded) as engine:
+            server = uvicorn.Server(server_config(create_app(engine), settings.limits))
+            with _signals_left_to_server():
+                async with anyio.create_task_group() as group:
+                    group.start_soon(
+                        _introduce, engine, _address(listener, settings.server), demo_tenant, say
+                    )
+                    await server.serve(sockets=[listener])
+                    group.cancel_scope.cancel()
+        say("AURA Local has stopped.")
+
+
+async def _introduce(engine: Engine, address: str, demo_tenant: bool, say: Say) -> None:
+    """Say where the server is, what is missing, and with which key one gets in."""
+    from aura_server.demo_tenant import add_demo_documents, open_demo_tenant
+
+    say(f"AURA Local listens on {address}; loading the engines ...")
+    try:
+        await engine.ready()
+    except AuraError:
+        for status in engine.status():
+            if status.message:
+                say(f"  {status.job}: {status.message} {status.command}".rstrip())
+    if demo_tenant:
+        tenant_id, key = await open_demo_tenant(engine)
+        try:
+            await add_demo_documents(
+                engine,
+                tenant_id,
+                lambda done, total, name: say(f"  document {done + 1} of {total}: {name}" if name else ""),
+            )
+        except AuraError as error:
+            say(f"  The demo documents could not be read: {error.message}")
+        say(f"Open {address}/#key={key}")
+    else:
+        say("Ready. `aura key create --tenant NAME` makes a key.")
+
+
+def bind(settings: ServerSettings) -> socket.socket:
+    """A listening socket. Raises `ConfigurationError` that says what to do when it cannot be had."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        return socket.create_server(address, family=family)
+    except AuraError:
+        raise ConfigurationError(f"server.host {settings.host} is not an address of this machine.") from None
+    except OSError as error:
+        reasons = {
+            errno.EADDRINUSE: f"Port {settings.port} is taken: stop its user, or choose another with --port.",
+            errno.EACCES: f"Port {settings.port} needs special rights: choose one above 1023 with --port.",
+        }
+        unknown = f"server.host {settings.host} is not an address of this machine."
+        raise ConfigurationError(reasons.get(error.errno or 0, unknown)) from error
+
+
+def raise_file_limit() -> None:
+    """Allow as many open files as the system lets us have; its default of 1,024 is about 70 open tenants."""
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = WANTED_FILES if hard == resource.RLIM_INFINITY else min(WANTED_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+@contextlib.contextmanager
+def _signals_left_to_server() -> Iterator[None]:
+    """uvicorn raises a signal again after it has stopped; by then only our own closing is left to do.
+
+    With the system's handler SIGTERM would end the process before the databases are closed.
+    """
+    caught = (signal.SIGINT, signal.SIGTERM)
+    earlier = {number: signal.signal(number, lambda *_: None) for number in caught}
+    try:
+        yield
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+
+
+def _address(listener: socket.socket, settings: ServerSettings) -> str:
+    host, port = listener.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not listened on
+        host = "127.0.0.1"
+    shown = settings.host if settings.host == "localhost" else host
+    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"

@@ -1,0 +1,181 @@
+"""All voice sessions of the server: how many there may be, and who may come back to which. Layer 5."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Protocol
+
+import anyio
+from anyio.abc import TaskGroup, TaskStatus
+
+from aura_local.conversation.spoken_reply import Notify
+from aura_local.errors import EngineUnavailable, NotFound, ProtocolViolation, TooManySessions
+from aura_local.metrics import Metrics
+from aura_local.ports import AudioSink
+from aura_local.settings import LimitSettings
+from aura_server.live_session import Conversation, LiveSession
+from aura_server.problems import as_aura_error
+from aura_server.voice_messages import Start
+
+if TYPE_CHECKING:
+    from aura_local.storage.leases import TenantHandle
+
+log = logging.getLogger(__name__)
+
+TOKEN_BYTES: Final = 32
+
+
+class OpenConversation(Protocol):
+    """`Engine.voice_session`."""
+
+    async def __call__(
+        self, handle: TenantHandle, /, *, sink: AudioSink, notify: Notify, language: str, voice: str | None
+    ) -> Conversation: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    tenant_id: str
+    live: LiveSession
+
+
+class VoiceSessionRegistry:
+    """Owns the task group in which sessions run, so that a reply survives its connection.
+
+    An async context manager; leaving it ends every session. Only the SHA-256 of a resume token is kept.
+    """
+
+    def __init__(
+        self,
+        *,
+        lease: Callable[[str], AbstractAsyncContextManager[TenantHandle]],
+        open_conversation: OpenConversation,
+        limits: LimitSettings,
+        language: str,
+        metrics: Metrics,
+    ) -> None:
+        """`language` is what a client speaks that does not say."""
+        self._lease = lease
+        self._open_conversation = open_conversation
+        self._limits = limits
+        self._language = language
+        self._metrics = metrics
+        self._entries: dict[bytes, _Entry] = {}
+        self._tasks: TaskGroup | None = None
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> VoiceSessionRegistry:
+        self._tasks = await self._stack.enter_async_context(anyio.create_task_group())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        assert self._tasks is not None
+        self._tasks.cancel_scope.cancel()
+        self._tasks = None
+        await self._stack.__aexit__(kind, error, traceback)
+
+    @property
+    def sessions(self) -> int:
+        """Sessions alive, those without a connection included."""
+        return len(self._entries)
+
+    async def create(self, tenant_id: str, start: Start) -> tuple[LiveSession, str]:
+        """Begin a session; returns it with its resume token.
+
+        Raises `TooManySessions`, and what leasing the tenant or opening the conversation raises.
+        """
+        if self._tasks is None:
+            raise EngineUnavailable("The server is shutting down.", retryable=True)
+        if len(self._entries) >= self._limits.sessions:
+            raise TooManySessions("The server has no free voice session; try again later.")
+        if self._sessions_of(tenant_id) >= self._limits.sessions_per_tenant:
+            raise TooManySessions("All voice sessions of this tenant are in use; close one or try later.")
+        live = LiveSession(
+            sample_rate_hz=start.sample_rate_hz,
+            output_sample_rate_hz=start.output_sample_rate_hz,
+            language=start.language or self._language,
+            limits=self._limits,
+        )
+        token = secrets.token_urlsafe(TOKEN_BYTES)
+        entry = _Entry(tenant_id, live)
+        self._entries[_digest(token)] = entry
+        try:
+            await self._tasks.start(self._hold, _digest(token), entry, start.voice)
+        except BaseException:
+            # A task that is cancelled before its first step never reaches its own clean-up.
+            self._entries.pop(_digest(token), None)
+            raise
+        return live, token
+
+    def resume(self, tenant_id: str, start: Start) -> LiveSession:
+        """The session that `start.resume` leads to; another tenant's does not exist.
+
+        Raises `NotFound`, and `ProtocolViolation` when the client now asks for something else than it did.
+        """
+        entry = self._entries.get(_digest(start.resume or ""))
+        if entry is None or entry.tenant_id != tenant_id:
+            raise NotFound(
+                "There is no such session to resume; it may have ended. Start a new one.",
+                code="not_resumable",
+            )
+        live = entry.live
+        same = {
+            "sample_rate_hz": live.input.sample_rate_hz,
+            "output_sample_rate_hz": live.sink.sample_rate_hz,
+            "language": live.language,
+        }
+        for name, value in same.items():
+            if name in start.model_fields_set and getattr(start, name) not in (value, None):
+                raise ProtocolViolation(f"A resumed session keeps its `{name}`, {value}.")
+        return live
+
+    def _sessions_of(self, tenant_id: str) -> int:
+        return sum(entry.tenant_id == tenant_id for entry in self._entries.values())
+
+    async def _hold(
+        self, digest: bytes, entry: _Entry, voice: str | None, *, task_status: TaskStatus[None]
+    ) -> None:
+        """The life of one session, with its tenant leased for as long as it is needed."""
+        live, started = entry.live, False
+        self._metrics.session_opened()
+        try:
+            try:
+                async with self._lease(entry.tenant_id) as handle:
+                    conversation = await self._open_conversation(
+                        handle, sink=live.sink, notify=live.notify, language=live.language, voice=voice
+                    )
+                    live.id = conversation.session_id
+                    task_status.started()
+                    started = True
+                    await live.run(conversation)
+            except Exception as error:  # a worker loop: one session's failure is not the others'
+                if not started:
+                    raise
+                log.error("a voice session failed", exc_info=error)
+                live.fail(as_aura_error(_first(error)))
+            await live.until_delivered()
+        finally:
+            self._entries.pop(digest, None)
+            self._metrics.session_closed()
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+def _first(error: BaseException) -> BaseException:
+    """The error that a task group wrapped."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,56 @@
+"""MiniLM: meaning, padding, and the window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import anyio
+import numpy as np
+import pytest
+
+from aura_local.adapters.minilm_embedder import MiniLmEmbedder, open_adapter
+from tests.contract.models import CALLER, MINILM, folder_context
+
+pytestmark = [pytest.mark.engines, pytest.mark.anyio]
+
+
+@pytest.fixture
+def embedder() -> Iterator[MiniLmEmbedder]:
+    engine = open_adapter(folder_context(MINILM))
+    yield engine
+    anyio.run(engine.close)
+
+
+async def test_like_meanings_are_near(embedder: MiniLmEmbedder) -> None:
+    texts = ["when do you open", "what are your opening hours", "the toilet is broken"]
+    vectors = await embedder.embed(texts, caller=CALLER)
+    assert float(vectors[0] @ vectors[1]) > 0.6
+    assert float(vectors[0] @ vectors[2]) < 0.3
+
+
+async def test_padding_is_not_averaged(embedder: MiniLmEmbedder) -> None:
+    alone = await embedder.embed(["yes"], caller=CALLER)
+    beside = await embedder.embed(["yes", "the museum " * 100], caller=CALLER)
+    assert float(alone[0] @ beside[0]) > 0.995
+
+
+async def test_what_is_beyond_the_window_is_not_seen(embedder: MiniLmEmbedder) -> None:
+    within = "museum " * 300
+    vectors = await embedder.embed([within, within + "completely different ending"], caller=CALLER)
+    assert float(vectors[0] @ vectors[1]) == pytest.approx(1.0, abs=1e-4)
+    longer = "opening hours " * 100 + "the last word is about cake " * 5
+    shorter = "opening hours " * 100
+    # 200 tokens against 230: both lie inside 256, though beyond the 128 of the tokenizer's own file.
+    inside = await embedder.embed([shorter, longer], caller=CALLER)
+    assert float(inside[0] @ inside[1]) < 0.999
+
+
+def test_counting_is_exact(embedder: MiniLmEmbedder) -> None:
+    assert embedder.count_tokens("") == 2
+    assert embedder.count_tokens("museum") == 3
+    assert embedder.count_tokens("museum " * 1_000) == 1_002
+
+
+async def test_no_vector_is_empty(embedder: MiniLmEmbedder) -> None:
+    vectors = await embedder.embed(["", " ", "\u0000", "\U0001f600"], caller=CALLER)
+    assert np.isfinite(vectors).all()

@@ -1,0 +1,86 @@
+"""Piper on the small voice that ships."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import anyio
+import numpy as np
+import pytest
+
+from aura_local.adapters.piper_voice import PiperSpeech, open_adapter
+from aura_local.adapters.speech_edges import AUDIBLE_AMPLITUDE
+from aura_local.errors import InvalidRequest, ModelDamaged, ModelMissing
+from aura_local.ports import Samples
+from tests.contract.models import CALLER, PIPER, context, folder_context
+
+pytestmark = [pytest.mark.engines, pytest.mark.anyio]
+
+
+@pytest.fixture
+def voice() -> Iterator[PiperSpeech]:
+    engine = open_adapter(folder_context(PIPER))
+    yield engine
+    anyio.run(engine.close)
+
+
+async def spoken(voice: PiperSpeech, text: str) -> list[Samples]:
+    async with voice.stream(text, caller=CALLER) as pieces:
+        return [piece async for piece in pieces]
+
+
+async def test_speech_begins_at_once_and_without_a_click(voice: PiperSpeech) -> None:
+    pieces = await spoken(voice, "Please choose a number. The office is down the stairs.")
+    assert len(pieces) == 2
+    first = int(np.flatnonzero(np.abs(pieces[0]) > AUDIBLE_AMPLITUDE)[0])
+    assert first <= voice.sample_rate_hz * 12 // 1000
+    for piece in pieces:
+        assert piece[-1] == 0.0
+    assert pieces[0][0] == 0.0
+
+
+async def test_brackets_are_not_phonemes(voice: PiperSpeech) -> None:
+    plain = np.concatenate(await spoken(voice, "see [hello] there"))
+    raw = np.concatenate(await spoken(voice, "see [[hello]] there"))
+    np.testing.assert_array_equal(plain, raw)
+
+
+async def test_text_without_sound_is_silent(voice: PiperSpeech) -> None:
+    for text in ("", "   ", "\n"):
+        assert await spoken(voice, text) == []
+
+
+async def test_spoken_text_is_not_logged(voice: PiperSpeech, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        await spoken(voice, "a secret sentence \u4f60\u597d")
+    assert not [record for record in caplog.records if record.name.startswith("piper")]
+
+
+async def test_an_unknown_speaker_is_refused(voice: PiperSpeech) -> None:
+    with pytest.raises(InvalidRequest, match="nobody"):
+        voice.stream("hello", voice="nobody", caller=CALLER)
+
+
+def test_missing_and_damaged_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelMissing):
+        open_adapter(context("piper-synthetic"))
+    settings = tmp_path / "voice.onnx.json"
+    model = tmp_path / "voice.onnx"
+    model.write_bytes(b"damaged")
+    settings.write_text("{}", encoding="utf-8")
+    with pytest.raises(ModelDamaged, match=r"voice\.onnx\.json"):
+        open_adapter(folder_context(tmp_path))
+    settings.write_bytes((PIPER / "voice.onnx.json").read_bytes())
+    with pytest.raises(ModelDamaged, match=r"voice\.onnx "):
+        open_adapter(folder_context(tmp_path))
+
+
+def test_phonemes_that_would_download_are_refused(tmp_path: Path) -> None:
+    facts = json.loads((PIPER / "voice.onnx.json").read_text(encoding="utf-8"))
+    (tmp_path / "voice.onnx.json").write_text(json.dumps({**facts, "phoneme_type": "pinyin"}))
+    (tmp_path / "voice.onnx").write_bytes((PIPER / "voice.onnx").read_bytes())
+    with pytest.raises(ModelDamaged, match="pinyin"):
+        open_adapter(folder_context(tmp_path))

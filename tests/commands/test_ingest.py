@@ -1,0 +1,46 @@
+"""`aura ingest`: which files are taken, and what is said about each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from aura_local.commands.ingest import documents_in
+from tests.commands.invoking import Aura
+
+
+def test_folders_give_documents_and_named_files_are_always_taken(tmp_path: Path) -> None:
+    for name in ("b.md", "a.txt", "photo.png", ".hidden.txt", ".git/x.txt", "deep/er/c.PDF"):
+        path = tmp_path / "folder" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+    named = tmp_path / "folder" / "photo.png"
+    taken = [path.name for path in documents_in([tmp_path / "folder", named, named])]
+    assert taken == ["a.txt", "b.md", "c.PDF", "photo.png"]
+
+
+def test_a_path_that_does_not_exist_is_wrong_usage(aura: Aura, tmp_path: Path) -> None:
+    aura("ingest", str(tmp_path / "nothing"), code=2)
+
+
+def test_a_folder_without_documents_is_wrong_usage(aura: Aura, tmp_path: Path) -> None:
+    assert "No documents" in aura("ingest", str(tmp_path), code=2).stderr
+
+
+@pytest.mark.engines
+def test_good_files_are_indexed_although_one_fails(aura: Aura, tmp_path: Path) -> None:
+    aura("tenant", "create", "Old Mill")
+    (tmp_path / "hours.txt").write_text("The mill is open from nine to five.")
+    (tmp_path / "virus.pdf").write_bytes(b"MZ\x00\x00")
+    good, bad = aura.json("ingest", str(tmp_path / "hours.txt"), str(tmp_path / "virus.pdf"), code=1)[
+        "documents"
+    ]
+    assert (good["status"], good["passages"], good["reason"]) == ("indexed", 1, None)
+    assert bad["status"] == "failed"
+    assert "Windows program" in bad["reason"]
+    assert aura.json("tenant", "list")["tenants"][0]["documents"] == 2
+
+    again = aura("ingest", str(tmp_path / "hours.txt"))
+    assert again.stdout == "1 of 1 documents are indexed, 1 passages.\n"
+    assert aura.json("tenant", "list")["tenants"][0]["documents"] == 2

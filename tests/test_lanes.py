@@ -1,0 +1,308 @@
+"""One thread per engine: order, bounds, cancellation and the way out."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import anyio
+import pytest
+
+from aura_local.cores import CoreBudget
+from aura_local.errors import EngineUnavailable, LaneBusy
+from aura_local.lanes import READ_AHEAD_ITEMS, Lane, StopToken
+from aura_local.ports import Caller, Priority
+
+pytestmark = pytest.mark.anyio
+
+VOICE = Caller("a", Priority.VOICE)
+CHAT = Caller("a", Priority.CHAT)
+PATIENCE_S = 10.0
+"""Only ever waited for by a test that fails."""
+
+
+@pytest.fixture
+async def lane() -> AsyncIterator[Lane]:
+    lane = Lane("test", CoreBudget(1), waiting_limit=3)
+    yield lane
+    await lane.close()
+
+
+class Blocker:
+    """Work that holds its lane until it is let go."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self.release = threading.Event()
+
+    def __call__(self) -> str:
+        self.entered.set()
+        assert self.release.wait(PATIENCE_S)
+        return "blocked"
+
+    async def begun(self) -> None:
+        assert await asyncio.to_thread(self.entered.wait, PATIENCE_S)
+
+
+async def until_waiting(lane: Lane, count: int) -> None:
+    for _ in range(10_000):
+        if lane.waiting == count:
+            return
+        await anyio.lowlevel.checkpoint()
+    raise AssertionError(f"{lane.waiting} jobs wait, not {count}")
+
+
+async def test_work_runs_on_one_thread_of_its_own(lane: Lane) -> None:
+    threads = {await lane.run(threading.get_ident, caller=VOICE) for _ in range(3)}
+    assert len(threads) == 1
+    assert threads != {threading.get_ident()}
+
+
+async def test_errors_cross_and_the_lane_lives_on(lane: Lane) -> None:
+    def fail() -> None:
+        raise KeyError("gone")
+
+    with pytest.raises(KeyError, match="gone"):
+        await lane.run(fail, caller=VOICE)
+    assert await lane.run(lambda: 3, caller=VOICE) == 3
+
+
+async def test_an_exhausted_iterator_is_an_error_and_no_endless_wait(lane: Lane) -> None:
+    with anyio.fail_after(PATIENCE_S), pytest.raises(RuntimeError, match="StopIteration"):
+        await lane.run(lambda: next(iter(())), caller=VOICE)
+
+
+async def test_voice_overtakes_chat_and_tenants_take_turns(lane: Lane) -> None:
+    blocker = Blocker()
+    served: list[str] = []
+
+    async def ask(name: str, caller: Caller) -> None:
+        await lane.run(lambda: served.append(name), caller=caller)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: lane.run(blocker, caller=VOICE))
+        await blocker.begun()
+        for count, (name, caller) in enumerate(
+            [("chat", CHAT), ("a1", VOICE), ("b1", Caller("b", Priority.VOICE))], start=1
+        ):
+            tasks.start_soon(ask, name, caller)
+            await until_waiting(lane, count)
+        blocker.release.set()
+    assert served == ["a1", "b1", "chat"]
+
+
+async def test_a_full_queue_refuses_and_recovers(lane: Lane) -> None:
+    blocker = Blocker()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: lane.run(blocker, caller=VOICE))
+        await blocker.begun()
+        for count in range(1, 4):
+            tasks.start_soon(lambda: lane.run(int, caller=VOICE))
+            await until_waiting(lane, count)
+        with pytest.raises(LaneBusy):
+            await lane.run(int, caller=VOICE)
+        with pytest.raises(LaneBusy):
+            async with lane.stream(lambda stop: iter("never"), caller=VOICE):
+                pass
+        blocker.release.set()
+    assert await lane.run(lambda: "again", caller=VOICE) == "again"
+
+
+async def test_cancelled_while_waiting_it_is_never_begun(lane: Lane) -> None:
+    blocker = Blocker()
+    begun = threading.Event()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: lane.run(blocker, caller=VOICE))
+        await blocker.begun()
+        async with anyio.create_task_group() as impatient:
+            impatient.start_soon(lambda: lane.run(begun.set, caller=VOICE))
+            await until_waiting(lane, 1)
+            impatient.cancel_scope.cancel()
+        assert lane.waiting == 0
+        blocker.release.set()
+    await lane.run(int, caller=VOICE)
+    assert not begun.is_set()
+
+
+async def test_cancelled_while_running_its_result_is_dropped(lane: Lane) -> None:
+    blocker = Blocker()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: lane.run(blocker, caller=VOICE))
+        await blocker.begun()
+        tasks.cancel_scope.cancel()
+    blocker.release.set()
+    assert await lane.run(lambda: "next", caller=VOICE) == "next"
+
+
+async def test_a_stream_hands_over_all_items_in_order(lane: Lane) -> None:
+    async with lane.stream(lambda stop: iter(range(100)), caller=VOICE) as items:
+        assert [item async for item in items] == list(range(100))
+
+
+async def test_a_stream_may_yield_nothing_and_none(lane: Lane) -> None:
+    async with lane.stream(lambda stop: iter([None, 0, None]), caller=VOICE) as items:
+        assert [item async for item in items] == [None, 0, None]
+    async with lane.stream(lambda stop: iter(()), caller=VOICE) as items:
+        assert [item async for item in items] == []
+
+
+async def test_an_error_comes_behind_the_items_before_it(lane: Lane) -> None:
+    def produce(stop: StopToken) -> Iterator[int]:
+        yield 1
+        raise EngineUnavailable("broken")
+
+    async with lane.stream(produce, caller=VOICE) as items:
+        assert await anext(items) == 1
+        with pytest.raises(EngineUnavailable, match="broken"):
+            await anext(items)
+
+
+async def test_leaving_the_block_stops_the_producer(lane: Lane) -> None:
+    ended = threading.Event()
+    tokens: list[StopToken] = []
+
+    def produce(stop: StopToken) -> Iterator[int]:
+        tokens.append(stop)
+        try:
+            yield from range(1_000_000)
+        finally:
+            ended.set()
+
+    async with lane.stream(produce, caller=VOICE) as items:
+        async for item in items:
+            if item == 3:
+                break
+    assert tokens[0].stopped
+    assert await asyncio.to_thread(ended.wait, PATIENCE_S)
+    assert await lane.run(lambda: "free", caller=VOICE) == "free"
+
+
+async def test_a_producer_in_its_work_sees_the_token(lane: Lane) -> None:
+    working, ended = threading.Event(), threading.Event()
+
+    def produce(stop: StopToken) -> Iterator[int]:
+        working.set()
+        while not stop.stopped:
+            pass
+        ended.set()
+        yield 1
+
+    async with lane.stream(produce, caller=VOICE):
+        assert await asyncio.to_thread(working.wait, PATIENCE_S)
+    assert await asyncio.to_thread(ended.wait, PATIENCE_S)
+
+
+async def test_a_producer_is_never_far_ahead_of_its_reader(lane: Lane) -> None:
+    made: list[int] = []
+    filled = threading.Event()
+
+    def produce(stop: StopToken) -> Iterator[int]:
+        for number in range(1_000):
+            made.append(number)
+            if len(made) >= READ_AHEAD_ITEMS:
+                filled.set()
+            yield number
+
+    async with lane.stream(produce, caller=VOICE) as items:
+        assert await asyncio.to_thread(filled.wait, PATIENCE_S)
+        count = 0
+        async for _ in items:
+            count += 1
+            assert len(made) <= count + READ_AHEAD_ITEMS
+            if count == 50:
+                break
+    assert len(made) <= 50 + READ_AHEAD_ITEMS
+
+
+async def test_a_waiting_producer_holds_no_core() -> None:
+    budget = CoreBudget(1)
+    slow, other = Lane("slow", budget), Lane("other", budget)
+    filled = threading.Event()
+
+    def produce(stop: StopToken) -> Iterator[int]:
+        for number in range(1_000):
+            if number == READ_AHEAD_ITEMS - 1:
+                filled.set()
+            yield number
+
+    async with slow.stream(produce, caller=VOICE):
+        assert await asyncio.to_thread(filled.wait, PATIENCE_S)
+        with anyio.fail_after(PATIENCE_S):
+            assert await other.run(lambda: "served", caller=VOICE) == "served"
+    await slow.close()
+    await other.close()
+
+
+async def test_a_stream_that_is_left_before_its_turn_is_never_begun(lane: Lane) -> None:
+    blocker = Blocker()
+    begun = threading.Event()
+
+    def produce(stop: StopToken) -> Iterator[int]:
+        begun.set()
+        yield 1
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: lane.run(blocker, caller=VOICE))
+        await blocker.begun()
+        async with lane.stream(produce, caller=VOICE):
+            pass
+        blocker.release.set()
+    await lane.run(int, caller=VOICE)
+    assert not begun.is_set()
+
+
+async def test_closing_fails_what_waits_and_waits_for_what_runs() -> None:
+    lane = Lane("test", CoreBudget(1))
+    blocker = Blocker()
+    results: list[object] = []
+
+    async def ask(work: Callable[[], object]) -> None:
+        try:
+            results.append(await lane.run(work, caller=VOICE))
+        except EngineUnavailable as error:
+            results.append(error)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask, blocker)
+        await blocker.begun()
+        tasks.start_soon(ask, lambda: "never")
+        await until_waiting(lane, 1)
+        tasks.start_soon(lane.close)
+        await anyio.lowlevel.checkpoint()
+        with pytest.raises(EngineUnavailable, match="closed"):
+            await lane.run(int, caller=VOICE)
+        blocker.release.set()
+    assert results[0] == "blocked"
+    assert isinstance(results[1], EngineUnavailable)
+    await lane.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "lane test"]
+
+
+async def test_a_lane_that_never_worked_closes_at_once() -> None:
+    lane = Lane("idle", CoreBudget(1))
+    await lane.close()
+    with pytest.raises(EngineUnavailable):
+        await lane.run(int, caller=VOICE)
+
+
+def test_a_loop_that_is_gone_does_not_kill_the_lane() -> None:
+    """Work outlives the loop that asked for it; the next loop is served all the same."""
+    lane = Lane("test", CoreBudget(1))
+    blocker = Blocker()
+
+    async def leave_in_the_middle() -> None:
+        asking = asyncio.ensure_future(lane.run(blocker, caller=VOICE))
+        await blocker.begun()
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+
+    async def ask_again() -> str:
+        blocker.release.set()
+        answer = await lane.run(lambda: "alive", caller=VOICE)
+        await lane.close()
+        return answer
+
+    asyncio.run(leave_in_the_middle())
+    assert asyncio.run(ask_again()) == "alive"
