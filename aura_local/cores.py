@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from aura_local.ports import Priority
@@ -30,6 +30,8 @@ class CoreBudget:
         self._changed = threading.Condition()
         self._waiting: list[tuple[int, int]] = []
         self._order = itertools.count()
+        self.queues: dict[str, Callable[[], int]] = {}
+        """Lengths of the queues in front of the engines that share these cores, by engine."""
 
     @property
     def cores(self) -> int:

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 
 import anyio
 import anyio.to_thread
-from anyio.abc import TaskGroup
 
 from aura_local.accounts.credentials import Authenticator
 from aura_local.accounts.principal import Principal
 from aura_local.catalogue.manifest import shipped_catalogues
 from aura_local.catalogue.store import ModelStore
 from aura_local.conversation.events import Citation, TurnMetrics
-from aura_local.conversation.grounding import NOTHING_FOUND, Grounding, Passage
+from aura_local.conversation.grounding import Grounding, Passage
 from aura_local.conversation.hearing import WaitRules
 from aura_local.conversation.memory import ConversationMemory
 from aura_local.conversation.prompt import PromptSettings
@@ -27,17 +26,16 @@ from aura_local.conversation.spoken_reply import Notify
 from aura_local.conversation.stopwatch import Stopwatch
 from aura_local.conversation.turn_state import TurnRules
 from aura_local.conversation.voice_session import VoiceSession
+from aura_local.data_home import DataHome, open_data_home
 from aura_local.engine_room import EngineRoom, Engines, EngineStatus
 from aura_local.errors import AuraError
+from aura_local.indexing_queue import IndexingQueue
 from aura_local.metrics import Metrics
 from aura_local.ports import AudioSink, Caller, GenerationLimits, GroundingSentence
 from aura_local.retrieval.ingestion import Ingestion
 from aura_local.retrieval.retriever import Retrieval, Retriever
-from aura_local.retrieval.vector_index import open_index
 from aura_local.settings import LoadedSettings, Settings
-from aura_local.storage.catalog import Catalog
-from aura_local.storage.keys import MasterKey
-from aura_local.storage.leases import TenantHandle, TenantLeases
+from aura_local.storage.leases import TenantHandle
 
 log = logging.getLogger(__name__)
 
@@ -60,22 +58,25 @@ class Engine:
         self,
         loaded: LoadedSettings,
         *,
-        catalog: Catalog,
-        leases: TenantLeases,
+        storage: DataHome,
         room: Engines,
-        tasks: TaskGroup,
     ) -> None:
         self.loaded = loaded
-        self.catalog = catalog
-        self.leases = leases
-        self.credentials = Authenticator(catalog)
+        self.catalog = storage.catalog
+        self.leases = storage.leases
+        self.credentials = Authenticator(storage.catalog)
         self.metrics = Metrics()
         self._room = room
-        self._tasks = tasks
         self._loaded = anyio.Event()
         self._ingestion: Ingestion | None = None
         self._retriever: Retriever | None = None
         self._answering: Answering | None = None
+        self._indexing = IndexingQueue(
+            catalog=storage.catalog,
+            leases=storage.leases,
+            ingestion=lambda: self.ingestion,
+            metrics=self.metrics,
+        )
 
     @property
     def settings(self) -> Settings:
@@ -91,13 +92,13 @@ class Engine:
         """
         settings = loaded.values
         async with AsyncExitStack() as stack:
-            catalog, leases = await _open_storage(settings, stack)
+            storage = await stack.enter_async_context(open_data_home(settings))
             if room is None:
                 room = EngineRoom(settings, ModelStore(await anyio.to_thread.run_sync(shipped_catalogues)))
             stack.push_async_callback(room.close)
             tasks = await stack.enter_async_context(anyio.create_task_group())
             stack.callback(tasks.cancel_scope.cancel)
-            engine = cls(loaded, catalog=catalog, leases=leases, room=room, tasks=tasks)
+            engine = cls(loaded, storage=storage, room=room)
             tasks.start_soon(engine._load)
             tasks.start_soon(engine._sweep_idle)
             yield engine
@@ -120,15 +121,14 @@ class Engine:
 
     async def _load(self) -> None:
         await self._room.load()
+        for name, waiting in self._room.queues.items():
+            self.metrics.watch_lane(name, waiting)
         try:
             await self._answers().warm_up()
         except AuraError as error:
             log.warning("language model not warmed up", extra={"code": error.code})
         self._loaded.set()
-        try:
-            await self._resume_ingestion()
-        except AuraError as error:
-            log.warning("unfinished documents wait for the next start", extra={"code": error.code})
+        await self._indexing.run()
 
     # --- documents -------------------------------------------------------------------------------------
 
@@ -148,22 +148,7 @@ class Engine:
 
     def index_soon(self, tenant_id: str, document_id: str) -> None:
         """Index an accepted document in the background; it is taken up again after a crash."""
-        self._tasks.start_soon(self._index, tenant_id, document_id)
-
-    async def _index(self, tenant_id: str, document_id: str) -> None:
-        try:
-            async with self.leases.lease(tenant_id) as handle:
-                record = await self.ingestion.index(handle, document_id)
-        except AuraError as error:
-            # The document stays unfinished and is resumed at the next start.
-            log.warning("document not indexed", extra={"code": error.code})
-        else:
-            self.metrics.document_finished("indexed" if record.status == "indexed" else "failed")
-
-    async def _resume_ingestion(self) -> None:
-        for tenant in await self.catalog.tenants():
-            async with self.leases.lease(tenant.id) as handle:
-                await self.ingestion.resume(handle)
+        self._indexing.add(tenant_id, document_id)
 
     # --- answering -------------------------------------------------------------------------------------
 
@@ -183,7 +168,7 @@ class Engine:
         else:
             memory = await ConversationMemory.resume(handle.database, session_id)
         asked = Question(question, f"{handle.id}/{memory.session_id}", memory.exchanges, caller)
-        async with answering.open(asked, self._retrieve(handle), stopwatch) as stream:
+        async with answering.open(asked, self.retrieve_from(handle), stopwatch) as stream:
             yield ChatStream(memory.session_id, stream)
             answer = stream.answer
         self.metrics.work_done(answer.work)
@@ -236,7 +221,7 @@ class Engine:
         return VoiceSession(
             engines=engines,
             options=options,
-            retrieve=self._retrieve(handle),
+            retrieve=self.retrieve_from(handle),
             memory=await ConversationMemory.begin(handle.database, language),
             sink=sink,
             notify=notify,
@@ -257,7 +242,8 @@ class Engine:
             )
         return self._answering
 
-    def _retrieve(self, handle: TenantHandle) -> Retrieve:
+    def retrieve_from(self, handle: TenantHandle) -> Retrieve:
+        """What one tenant's documents hold, as the answer path asks for it."""
         retriever = self.retriever
 
         async def retrieve(question: str, caller: Caller) -> Grounding:
@@ -289,28 +275,8 @@ class _TurnCounter:
         self._metrics.turn_finished("failed")
 
 
-async def _open_storage(settings: Settings, stack: AsyncExitStack) -> tuple[Catalog, TenantLeases]:
-    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    master_key = await anyio.to_thread.run_sync(
-        lambda: MasterKey.load_or_create(settings.master_key_file, data_folder=settings.home)
-    )
-    catalog = await Catalog.open(settings.home, master_key)
-    stack.push_async_callback(catalog.close)
-    leases = TenantLeases(
-        home=settings.home,
-        catalog=catalog,
-        open_index=open_index,
-        capacity=settings.limits.open_tenants,
-        reserve_bytes=settings.limits.disk_reserve_bytes,
-    )
-    stack.push_async_callback(leases.close)
-    return catalog, leases
-
-
 def _grounding(retrieval: Retrieval) -> Grounding:
     """The retrieval in the terms of the conversation."""
-    if not retrieval.answerable:
-        return NOTHING_FOUND
     passages = tuple(
         Passage(
             citation=Citation(
@@ -334,4 +300,4 @@ def _grounding(retrieval: Retrieval) -> Grounding:
         for sentence in found.sentences
     ]
     sentences.sort(key=lambda sentence: -sentence.similarity)
-    return Grounding(passages, tuple(sentences), answerable=True)
+    return Grounding(passages, tuple(sentences), answerable=retrieval.answerable)

@@ -65,9 +65,15 @@ class Choice:
 
 
 def choose(
-    job: Job, settings: EngineSettings, profile: str, entries: Sequence[ModelEntry], present: frozenset[str]
+    job: Job,
+    settings: EngineSettings,
+    profile: str,
+    entries: Sequence[ModelEntry],
+    present: frozenset[str],
+    adapters: frozenset[str] = frozenset(),
 ) -> Choice:
-    """The engine for a job. `present` holds the names of the entries that are installed.
+    """The engine for a job. `present` holds the names of the entries that are installed, `adapters` those
+    of the adapters registered for the job: a plugin that brings its own model is picked by its name.
 
     Where nothing suitable is present the best candidate is chosen all the same: opening it says what is
     missing and which command gets it. Raises `ConfigurationError` for names that do not exist.
@@ -77,7 +83,8 @@ def choose(
         wanted = DEMO_MODELS[job]
     if wanted == "auto":
         return _best(job, entries, present)
-    if (job, wanted) in WITHOUT_MODEL:
+    needs_entry = any(entry.job == job and entry.engine == wanted for entry in entries)
+    if (job, wanted) in WITHOUT_MODEL or (wanted in adapters and not needs_entry):
         return Choice(job, wanted, None)
     for entry in entries:
         if entry.job == job and entry.name == wanted:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
@@ -15,7 +16,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 import anyio
 import anyio.to_thread
 
-from aura_local.adapters.registry import AdapterContext, open_adapter
+from aura_local.adapters.registry import AdapterContext, installed_adapters, open_adapter
 from aura_local.catalogue.store import ModelStore
 from aura_local.cores import CoreBudget
 from aura_local.engine_choice import CAPABLE_PARAMETERS, JOBS, Choice, Job, choose
@@ -56,6 +57,9 @@ class Engines(Protocol):
     @property
     def trusted(self) -> bool: ...
 
+    @property
+    def queues(self) -> Mapping[str, Callable[[], int]]: ...
+
     async def load(self) -> None: ...
 
     def engine(self, job: str) -> Any: ...
@@ -74,7 +78,15 @@ class EngineRoom:
         self._store = store
         present = frozenset(status.entry.name for status in store.available() if status.state == "present")
         self._choices = {
-            job: choose(job, settings.engines, settings.profile, store.entries, present) for job in JOBS
+            job: choose(
+                job,
+                settings.engines,
+                settings.profile,
+                store.entries,
+                present,
+                frozenset(installed_adapters(job)),
+            )
+            for job in JOBS
         }
         self._status = {job: _status(choice, "loading") for job, choice in self._choices.items()}
         self._engines: dict[str, Any] = {}
@@ -91,6 +103,11 @@ class EngineRoom:
         """Whether the language model is large enough to speak in its own words."""
         entry = self._choices["language_model"].entry
         return entry is not None and (entry.parameters or 0) >= CAPABLE_PARAMETERS
+
+    @property
+    def queues(self) -> Mapping[str, Callable[[], int]]:
+        """Lengths of the waiting queues, by engine, once it is loaded."""
+        return self.budget.queues
 
     @property
     def choices(self) -> dict[Job, Choice]:

@@ -89,6 +89,7 @@ class Lane:
         self._changed = threading.Condition()
         self._closed = False
         self._thread: threading.Thread | None = None
+        budget.queues[name] = lambda: self.waiting
 
     @property
     def waiting(self) -> int:

@@ -81,6 +81,9 @@ class Metrics:
         self.egress_denied = Gauge(
             "aura_egress_denied", "Connections to other machines that were refused.", registry=self.registry
         )
+        self.tasks = Gauge(
+            "aura_tasks", "Tasks that are alive; idle, always as many.", registry=self.registry
+        )
 
     def request_finished(self, method: str, route: str, status: int, seconds: float) -> None:
         """`route` is the template (`/api/documents/{document_id}`), never the path."""
@@ -125,6 +128,10 @@ class Metrics:
     def watch_egress(self, denied: Callable[[], int]) -> None:
         """Report refused connections, asked for at each `render`."""
         self.egress_denied.set_function(denied)
+
+    def watch_tasks(self, alive: Callable[[], int]) -> None:
+        """Report tasks of the event loop, asked for at each `render`, which then runs in that loop."""
+        self.tasks.set_function(alive)
 
     def render(self) -> bytes:
         """The text format that Prometheus scrapes, of type `CONTENT_TYPE`."""

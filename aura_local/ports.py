@@ -17,10 +17,16 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Final, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from aura_local.generation import Conversation as Conversation
+from aura_local.generation import GenerationLimits as GenerationLimits
+from aura_local.generation import GenerationUsage as GenerationUsage
+from aura_local.generation import GroundingSentence as GroundingSentence
+from aura_local.generation import Message as Message
 
 Samples: TypeAlias = NDArray[np.float32]
 """Mono audio, shape (n,), float32 in [-1, 1]."""
@@ -62,9 +68,6 @@ class EngineDescription:
     """One sentence on its limits, measured where possible."""
     writes_punctuation: bool = False
     """For recognisers: whether the text carries punctuation that tells a finished sentence."""
-
-
-# --- hearing ---------------------------------------------------------------------------------------
 
 
 class VoiceActivityStream(Protocol):
@@ -149,9 +152,6 @@ class TurnDetector(Protocol):
     async def close(self) -> None: ...
 
 
-# --- knowing and answering -------------------------------------------------------------------------
-
-
 @runtime_checkable
 class Embedder(Protocol):
     """Text in, unit vectors out."""
@@ -176,59 +176,6 @@ class Embedder(Protocol):
         ...
 
     async def close(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    role: Literal["system", "user", "assistant"]
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class GroundingSentence:
-    """One sentence of a retrieved passage that an answer may rest on."""
-
-    text: str
-    similarity: float
-    """Cosine similarity to the question, in [-1, 1]."""
-    citation: int
-    """Index of the passage it comes from, in the order of retrieval."""
-
-
-@dataclass(frozen=True, slots=True)
-class Conversation:
-    """Everything a language model is given for one answer."""
-
-    id: str
-    """Key of the prompt cache; unique per tenant and session, never shared between tenants."""
-    messages: tuple[Message, ...]
-    """Alternating, oldest first, an optional system message in front, the newest user message last."""
-    question: str
-    """What the user asked, as in the newest message but without the passages."""
-    grounding: tuple[GroundingSentence, ...] = ()
-    """Sentences of the passages, best first; empty when the documents hold nothing on the question."""
-
-
-@dataclass(frozen=True, slots=True)
-class GenerationLimits:
-    answer_tokens: int = 160
-    """Tokens generated at most."""
-
-
-@dataclass(frozen=True, slots=True)
-class GenerationUsage:
-    """Work counted for one generation; zero for engines without tokens."""
-
-    prompt_tokens_evaluated: int = 0
-    prompt_tokens_reused: int = 0
-    generated_tokens: int = 0
-
-    def __add__(self, other: GenerationUsage) -> GenerationUsage:
-        return GenerationUsage(
-            self.prompt_tokens_evaluated + other.prompt_tokens_evaluated,
-            self.prompt_tokens_reused + other.prompt_tokens_reused,
-            self.generated_tokens + other.generated_tokens,
-        )
 
 
 class TextStream(Protocol):
@@ -270,9 +217,6 @@ class LanguageModel(Protocol):
         ...
 
     async def close(self) -> None: ...
-
-
-# --- speaking --------------------------------------------------------------------------------------
 
 
 @runtime_checkable

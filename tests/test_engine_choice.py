@@ -46,7 +46,7 @@ CATALOGUE = [
 
 
 def pick(job: Job, *present: str, profile: str = "auto", **settings: str) -> Choice:
-    return choose(job, EngineSettings(**settings), profile, CATALOGUE, frozenset(present))  # type: ignore[arg-type]
+    return choose(job, EngineSettings(**settings), profile, CATALOGUE, frozenset(present))
 
 
 def test_auto_takes_the_largest_that_is_there() -> None:

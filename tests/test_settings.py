@@ -107,7 +107,7 @@ def test_a_section_that_is_a_value_below_one_that_is_a_section(tmp_path: Path) -
 @pytest.mark.parametrize("variable", ["AURA_SERVER_PORT", "AURA_PROT", "AURA_SERVER__PROT", "AURA_"])
 def test_unknown_variables_are_refused(tmp_path: Path, variable: str) -> None:
     with pytest.raises(ConfigurationError, match=f"{variable} is not a setting"):
-        load(tmp_path, **{variable: "1"})
+        load_settings(None, {"AURA_HOME": str(tmp_path), variable: "1"})
 
 
 def test_variables_of_others_are_left_alone(tmp_path: Path) -> None:

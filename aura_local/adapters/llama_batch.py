@@ -1,8 +1,9 @@
 """Which tokens go into the next batch: decided here, evaluated by the scheduler. Layer 3.
 
 Every answer that is being written gets its one token; prompts share a small quantum, the most urgent
-first. A prompt costs about 2 ms per token on a small processor, so a quantum bounds how long anybody
-waits: another answer for its next token, another engine for its core, a cancellation for its effect.
+first. A prompt costs 4 to 8 ms per token on a small processor, however it is cut, so a quantum bounds how
+long anybody waits: an answer for its next token, another engine for its core, a cancellation for its
+effect.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from aura_local.adapters.llama_generation import Generation
 from aura_local.adapters.llama_sequences import CachedSequence
 from aura_local.ports import Priority
 
-PROMPT_QUANTUM_TOKENS: Final = 32
+PROMPT_QUANTUM_TOKENS: Final = 16
 """Prompt tokens per batch."""
 
 DEFERENTIAL_QUANTUM_TOKENS: Final = 8
-"""Prompt tokens per batch while a more urgent answer is being written."""
+"""Prompt tokens per batch while a more urgent answer is being written, and of prompts that are only
+warmed up: the real question must not wait behind them."""
 
 
 class Vocabulary(Protocol):
@@ -111,7 +113,10 @@ def plan_batch(live: Sequence[LiveGeneration], *, crowded: bool) -> list[Share]:
             if one.runnable(crowded=crowded):
                 shares.append(Share(one, one.next_tokens(1), predicts=True))
             continue
-        if any(share.live.prompt_left == 0 and share.live.urgency[0] < one.urgency[0] for share in shares):
+        urgent = any(
+            share.live.prompt_left == 0 and share.live.urgency[0] < one.urgency[0] for share in shares
+        )
+        if urgent or one.urgency[0] == Priority.BACKGROUND:
             prompt_quantum = min(prompt_quantum, DEFERENTIAL_QUANTUM_TOKENS)
         tokens = one.next_tokens(prompt_quantum)
         if tokens:

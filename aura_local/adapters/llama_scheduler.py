@@ -58,6 +58,7 @@ class LlamaScheduler:
         self._table = SequenceTable(context, sequences=sequences, capacity_tokens=context.capacity_tokens)
         self._sequences = sequences
         self._waiting: FairQueue[Generation] = FairQueue(NAME, waiting_limit)
+        budget.queues[NAME] = lambda: len(self._waiting)
         self._held: Generation | None = None
         self._forgotten: list[str] = []
         self._live: list[LiveGeneration] = []

@@ -161,9 +161,16 @@ class ScriptedTextStream:
         self._pieces = pieces
         self._final = usage
         self._script = script
+        self._running = self._generate()
         self.usage = GenerationUsage()
 
-    async def __aiter__(self) -> AsyncIterator[str]:
+    def __aiter__(self) -> AsyncIterator[str]:
+        return self._running
+
+    async def close(self) -> None:
+        await self._running.aclose()
+
+    async def _generate(self) -> AsyncGenerator[str, None]:
         for count, piece in enumerate(self._pieces, start=1):
             await self._script.enter("piece", count)
             self.usage = GenerationUsage(
@@ -200,11 +207,13 @@ class ScriptedLanguageModel:
         pieces = pieces[: limits.answer_tokens]
         prompt_tokens = sum(len(message.text.split()) for message in conversation.messages)
         usage = self.usage or GenerationUsage(prompt_tokens, 0, len(pieces))
+        stream = ScriptedTextStream(pieces, usage, self.script)
         self.open_streams += 1
         try:
-            yield ScriptedTextStream(pieces, usage, self.script)
+            yield stream
         finally:
             self.open_streams -= 1
+            await stream.close()
 
     async def prepare(self, conversation: Conversation, *, caller: Caller) -> GenerationUsage:
         await self.script.enter("prepare", conversation.id, caller)

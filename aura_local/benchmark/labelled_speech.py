@@ -7,14 +7,17 @@ melody goes on, and its own trailing silence is replaced by the pause.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
+import anyio.to_thread
 import numpy as np
 
-from aura_local.adapters.espeak_voice import EspeakVoice
+from aura_local.adapters.registry import AdapterContext, open_adapter
 from aura_local.audio.resample import resample
+from aura_local.cores import CoreBudget
 from aura_local.ports import SPEECH_RATE_HZ, Caller, Priority, Samples
 
 VOICES: Final = ("en-us", "en-gb-x-rp", "en-us+f3", "en-gb-scotland+m3", "en-us+m7", "en-gb-x-rp+f2")
@@ -39,10 +42,35 @@ class Utterance:
     """Length of the pause inside the sentence; 0 for none."""
 
 
+class SpeakingVoices(Protocol):
+    """What is used of the espeak-ng adapter: any of its voices by name."""
+
+    @property
+    def sample_rate_hz(self) -> int: ...
+
+    async def speak(
+        self, text: str, *, voice: str = ..., rate_wpm: int = ..., pitch: int = ..., caller: Caller
+    ) -> Samples: ...
+
+    async def close(self) -> None: ...
+
+
+@asynccontextmanager
+async def open_speaker() -> AsyncIterator[SpeakingVoices]:
+    """The voices of espeak-ng, apart from those of the engine under test. Raises `ModelMissing`."""
+    speaker: SpeakingVoices = await anyio.to_thread.run_sync(
+        open_adapter, "text_to_speech", "espeak", AdapterContext("espeak-ng", CoreBudget(1))
+    )
+    try:
+        yield speaker
+    finally:
+        await speaker.close()
+
+
 class UtteranceMaker:
     """Speaks sentences; the same seed gives the same utterances."""
 
-    def __init__(self, voice: EspeakVoice, *, seed: int = 7) -> None:
+    def __init__(self, voice: SpeakingVoices, *, seed: int = 7) -> None:
         self._voice = voice
         self._random = random.Random(seed)  # noqa: S311 - reproducible, not secret
         self._noise = np.random.default_rng(seed)

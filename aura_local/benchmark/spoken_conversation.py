@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -117,37 +118,40 @@ class SpokenConversation:
         """Let time pass without speech."""
         await self._microphone.play(self._maker.room(int(seconds * SPEECH_RATE_HZ)))
 
+    @property
+    def sample_rate_hz(self) -> int:
+        """Rate of the tracks."""
+        return self._sink.sample_rate_hz
+
     def tracks(self) -> tuple[Samples, Samples]:
-        """The user and AURA on one time line, at the sink's rate."""
+        """The user and AURA on one time line."""
         user = resample(self._microphone.recording, SPEECH_RATE_HZ, self._sink.sample_rate_hz)
         return user, self._sink.recording()
 
+    async def turns(self, utterances: Sequence[Utterance]) -> AsyncIterator[SpokenTurn]:
+        """Ask every utterance, each after the reply to the one before."""
+        await self.wait(0.5)
+        for utterance in utterances:
+            yield await self.ask(utterance)
 
+
+@asynccontextmanager
 async def hold_conversation(
-    engine: Engine,
-    handle: TenantHandle,
-    maker: UtteranceMaker,
-    utterances: Sequence[Utterance],
-    *,
-    real_time: bool,
-) -> tuple[list[SpokenTurn], tuple[Samples, Samples]]:
-    """Ask every utterance in turn; returns the turns and the two tracks at 24 kHz."""
+    engine: Engine, handle: TenantHandle, maker: UtteranceMaker, *, real_time: bool
+) -> AsyncIterator[SpokenConversation]:
+    """A conversation with a new session; the block speaks, and its end is the session's."""
     clock = SampleClock()
     sink = RecordingSink(clock)
-    waiting: list[SpokenConversation] = []
+    listeners: list[SpokenConversation] = []
 
     async def notify(event: SessionEvent) -> None:
-        await waiting[0].notice(event)
+        await listeners[0].notice(event)
 
     session = await engine.voice_session(handle, sink=sink, notify=notify)
     microphone = VirtualMicrophone(session, clock, real_time=real_time)
     conversation = SpokenConversation(maker, session, microphone, sink)
-    waiting.append(conversation)
-    turns = []
+    listeners.append(conversation)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(session.run)
-        await conversation.wait(0.5)
-        for utterance in utterances:
-            turns.append(await conversation.ask(utterance))
+        yield conversation
         await session.finish()
-    return turns, conversation.tracks()

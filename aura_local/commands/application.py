@@ -23,11 +23,13 @@ COMMANDS: Final = (
     "ask",
     "transcribe",
     "say",
+    "demo",
     "ingest",
     "reindex",
     "tenant",
     "key",
     "doctor",
+    "bench",
     "version",
 )
 """Modules of this package, in the order of the help page."""

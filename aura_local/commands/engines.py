@@ -28,15 +28,19 @@ async def wait_for_engines(engine: Engine, *jobs: Job) -> None:
             raise kind(status.message)
 
 
-@contextlib.asynccontextmanager
-async def open_engine_room(loaded: LoadedSettings) -> AsyncIterator[EngineRoom]:
-    """Engines without a data folder, loading over: each is there or says why not."""
+async def engine_room_of(loaded: LoadedSettings) -> EngineRoom:
+    """The engine room of these settings, nothing loaded yet."""
     from aura_local.catalogue.manifest import shipped_catalogues
     from aura_local.catalogue.store import ModelStore
     from aura_local.engine_room import EngineRoom
 
-    store = ModelStore(await anyio.to_thread.run_sync(shipped_catalogues))
-    room = EngineRoom(loaded.values, store)
+    return EngineRoom(loaded.values, ModelStore(await anyio.to_thread.run_sync(shipped_catalogues)))
+
+
+@contextlib.asynccontextmanager
+async def open_engine_room(loaded: LoadedSettings) -> AsyncIterator[EngineRoom]:
+    """Engines without a data folder, loading over: each is there or says why not."""
+    room = await engine_room_of(loaded)
     try:
         with progress_console().status("Loading the engines"):
             await room.load()

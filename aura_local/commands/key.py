@@ -35,10 +35,10 @@ def create(
 
     async def work(loaded: LoadedSettings) -> None:
         from aura_local.accounts.credentials import issue
-        from aura_local.commands.data_folder import open_data_folder
         from aura_local.commands.tenants import find_tenant
+        from aura_local.data_home import open_data_home
 
-        async with open_data_folder(loaded) as data:
+        async with open_data_home(loaded.values) as data:
             owner = await find_tenant(data.catalog, tenant)
             issued = await issue(data.catalog, owner.id, label)
         if as_json:
@@ -56,10 +56,10 @@ def list_keys(tenant: TenantOption = None, as_json: JsonOption = False, home: Ho
     """List a tenant's API keys, revoked ones included. The keys themselves are not stored."""
 
     async def work(loaded: LoadedSettings) -> None:
-        from aura_local.commands.data_folder import open_data_folder
         from aura_local.commands.tenants import find_tenant
+        from aura_local.data_home import open_data_home
 
-        async with open_data_folder(loaded) as data:
+        async with open_data_home(loaded.values) as data:
             owner = await find_tenant(data.catalog, tenant)
             keys = await data.catalog.api_keys(owner.id)
         fields = ("id", "label", "prefix", "created_at", "last_used_at", "revoked_at")
@@ -87,10 +87,10 @@ def revoke(
     """Revoke an API key for good; servers refuse it within a second."""
 
     async def work(loaded: LoadedSettings) -> None:
-        from aura_local.commands.data_folder import open_data_folder
         from aura_local.commands.tenants import find_tenant
+        from aura_local.data_home import open_data_home
 
-        async with open_data_folder(loaded) as data:
+        async with open_data_home(loaded.values) as data:
             owner = await find_tenant(data.catalog, tenant)
             await data.catalog.revoke_api_key(owner.id, key_id)
         if as_json:

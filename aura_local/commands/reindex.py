@@ -30,12 +30,12 @@ def reindex(
         raise typer.BadParameter("choose either --tenant or --all")
 
     async def work(loaded: LoadedSettings) -> None:
-        from aura_local.commands.data_folder import open_data_folder
         from aura_local.commands.tenants import find_tenant
+        from aura_local.data_home import open_data_home
         from aura_local.retrieval.vector_index import rebuild
 
         rebuilt: list[dict[str, object]] = []
-        async with open_data_folder(loaded) as data:
+        async with open_data_home(loaded.values) as data:
             chosen = await data.catalog.tenants() if every else [await find_tenant(data.catalog, tenant)]
             for owner in chosen:
                 with progress_console().status(f"Indexing {owner.name}", spinner="line"):

@@ -31,9 +31,9 @@ def create(
     """Create a tenant: an encrypted file of its own for documents and conversations."""
 
     async def work(loaded: LoadedSettings) -> None:
-        from aura_local.commands.data_folder import open_data_folder
+        from aura_local.data_home import open_data_home
 
-        async with open_data_folder(loaded) as data:
+        async with open_data_home(loaded.values) as data:
             tenant = await data.catalog.create_tenant(name)
         if as_json:
             print_json({"id": tenant.id, "name": tenant.name, "created_at": tenant.created_at})
@@ -48,11 +48,11 @@ def list_tenants(as_json: JsonOption = False, home: HomeOption = None) -> None:
     """List the tenants with the number of their documents."""
 
     async def work(loaded: LoadedSettings) -> None:
-        from aura_local.commands.data_folder import open_data_folder
+        from aura_local.data_home import open_data_home
         from aura_local.retrieval.documents import document_rows
 
         counts: dict[str, int] = {}
-        async with open_data_folder(loaded) as data:
+        async with open_data_home(loaded.values) as data:
             tenants = await data.catalog.tenants()
             for tenant in tenants:
                 async with data.leases.lease(tenant.id) as handle:

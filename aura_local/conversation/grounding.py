@@ -42,7 +42,7 @@ class Grounding:
 SIMILARITY_MARGIN: Final = 0.04
 """Cosine similarity by which a source may be worse than the best sentence."""
 
-COPIED_WORDS: Final = 4
+COPIED_WORDS: Final = 3
 """Words of a draft that must match the beginning of a source for it to count as copied."""
 
 NOTHING_FOUND: Final = Grounding((), (), answerable=False)

@@ -121,8 +121,16 @@ class LiveReplies:
         # A suspended reply ends where it was cut if these words are real: the prompt goes by that already.
         cut = tuple(Exchange(r.question, r.heard_text) for r in self._replies.values() if r.heard_samples)
         conversation_id = f"{self.speaking.tenant_id}/{memory.session_id}"
-        caller = Caller(self.speaking.tenant_id, priority)
-        return Question(text, conversation_id, memory.exchanges + cut, caller)
+        return Question(text, conversation_id, memory.exchanges + cut, self.caller(priority))
+
+    def caller(self, priority: Priority) -> Caller:
+        return Caller(self.speaking.tenant_id, priority)
+
+    async def warm_up(self, turn: int, text: str) -> None:
+        """Look up what is being said and evaluate its prompt; raises what the engines raise."""
+        question = self.question(text, Priority.BACKGROUND)
+        usage = await self.speaking.answering.prepare(question, self.speaking.retrieve)
+        self.works[turn].count_usage(usage)
 
     async def report(self, turn: int, error: AuraError) -> None:
         """Tell the client that a turn failed."""
@@ -203,7 +211,7 @@ class LiveReplies:
         if not reply.heard_samples:
             work.count_waste(answer.usage)
         metrics = TurnMetrics(reply.turn, reply.reply_id, reply.stopwatch.stages_ms, work.counts())
-        if self.speaking.observer is not None:
+        if self.speaking.observer is not None and reply.failure is None:
             self.speaking.observer.turn_over(metrics, cancelled=cancelled)
         if place is not None:
             try:

@@ -6,7 +6,7 @@ to the words that had been spoken by then.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 import anyio
@@ -70,7 +70,7 @@ class ReplyAudio:
         self._finished = True
         self._signal()
 
-    async def read(self, first_sample: int) -> AsyncIterator[tuple[int, Samples]]:
+    async def read(self, first_sample: int) -> AsyncGenerator[tuple[int, Samples], None]:
         """Pieces of at most 100 ms from a position on, with their positions, until the reply's end."""
         chunk = self.sample_rate_hz * CHUNK_MS // 1000
         position = first_sample

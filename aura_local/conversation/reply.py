@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TypeAlias
 
 from aura_local.conversation.events import Citation, CitationsFound, ReplyTextDelta
-from aura_local.conversation.grounding import Grounding, SupportCheck
+from aura_local.conversation.grounding import NOTHING_FOUND, Grounding, SupportCheck
 from aura_local.conversation.prompt import SYSTEM_TEXT, Exchange, PromptSettings, build_conversation
 from aura_local.conversation.sentences import ClauseSplitter
 from aura_local.conversation.stopwatch import Stopwatch
@@ -38,6 +38,8 @@ AnswerEvent: TypeAlias = CitationsFound | ReplyTextDelta
 _Piece: TypeAlias = tuple[str, GroundingSentence | None]
 """Text to be said, and the sentence it rests on."""
 
+WORTH_PREPARING = 0.4
+"""Similarity from which the facts found for half a question are likely to be those of the whole one."""
 DRAFT_LIMITS = GenerationLimits(answer_tokens=48)
 """A draft longer than any sentence of the passages has left them."""
 
@@ -116,7 +118,7 @@ class Answering:
     async def prepare(self, question: Question, retrieve: Retrieve) -> GenerationUsage:
         """Retrieve for a question that is still being spoken and warm the prompt cache with its facts."""
         grounding = await retrieve(question.text, question.caller)
-        if not grounding.answerable:
+        if not grounding.sentences or grounding.sentences[0].similarity < WORTH_PREPARING:
             return GenerationUsage()
         return await self._drafting.prepare(self._conversation(question, grounding), caller=question.caller)
 
@@ -126,6 +128,8 @@ class Answering:
     ) -> AsyncIterator[AnswerStream]:
         """Retrieve, then answer as the stream is read. Leaving the block stops all work on the answer."""
         grounding = await retrieve(question.text, question.caller)
+        if not grounding.answerable:
+            grounding = NOTHING_FOUND
         stopwatch.mark("retrieved")
         progress = _Progress(grounding, self._conversation(question, grounding), question.caller, stopwatch)
         async with aclosing(self._events(progress)) as events:
@@ -158,8 +162,9 @@ class Answering:
         source = next(iter(progress.conversation.grounding), None)
         async with model.stream(progress.conversation, self._limits, caller=progress.caller) as stream:
             try:
-                async for ready in _split(stream, splitter):
-                    yield ready, source
+                async with aclosing(_split(stream, splitter)) as ready:
+                    async for clause in ready:
+                        yield clause, source
             finally:
                 progress.usage += stream.usage
 
@@ -176,15 +181,16 @@ class Answering:
         support = copied = None
         async with self._drafting.stream(conversation, DRAFT_LIMITS, caller=progress.caller) as stream:
             try:
-                async for piece in _and_end(stream):
-                    sentences = splitter.finish() if piece is None else splitter.push(piece)
-                    support = check.find(sentences[0]) if sentences else None
-                    copied = None if sentences else check.copied(splitter.unfinished)
-                    if support is not None or copied is not None:
-                        progress.drafted = True
-                        break
-                    if sentences or not check.possible(splitter.unfinished):
-                        break
+                async with aclosing(_and_end(stream)) as pieces:
+                    async for piece in pieces:
+                        sentences = splitter.finish() if piece is None else splitter.push(piece)
+                        support = check.find(sentences[0]) if sentences else None
+                        copied = None if sentences else check.copied(splitter.unfinished)
+                        if support is not None or copied is not None:
+                            progress.drafted = True
+                            break
+                        if sentences or not check.possible(splitter.unfinished):
+                            break
             finally:
                 progress.usage += stream.usage
         if support is not None:
@@ -193,8 +199,11 @@ class Answering:
             yield copied.text, copied
         if progress.drafted:
             return
-        async with quoting.stream(conversation, self._limits, caller=progress.caller) as stream:
-            async for sentence in _split(stream, ClauseSplitter(early_clause=False)):
+        async with (
+            quoting.stream(conversation, self._limits, caller=progress.caller) as stream,
+            aclosing(_split(stream, ClauseSplitter(early_clause=False))) as ready,
+        ):
+            async for sentence in ready:
                 quoted = (s for s in conversation.grounding if sentence.strip() in s.text)
                 yield sentence, next(quoted, None)
 
@@ -230,7 +239,7 @@ class _Progress:
         return True
 
 
-async def _and_end(stream: TextStream) -> AsyncIterator[str | None]:
+async def _and_end(stream: TextStream) -> AsyncGenerator[str | None, None]:
     """The pieces, then None."""
     async for piece in stream:
         yield piece

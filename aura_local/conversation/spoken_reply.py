@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -72,6 +72,7 @@ class SpokenReply:
         self._gain = np.float32(1.0)
         self._producing = anyio.CancelScope()
         self._playing: anyio.CancelScope | None = None
+        self._silenced = False
 
     # --- making the answer and its speech ------------------------------------------------------------
 
@@ -148,24 +149,23 @@ class SpokenReply:
 
         Returns True when everything was heard, False when the reply was suspended or ended meanwhile.
         """
+        self._silenced = False
         with anyio.CancelScope() as scope:
             self._playing = scope
             if self._producing.cancel_called:
                 return False
-            async for first_sample, samples in self._pieces():
-                await self._playable.wait()
-                if first_sample == 0:
-                    await self._notify(ReplyAudioStarted(self.reply_id))
-                await self._sink.play(self.reply_id, first_sample, samples * self._gain)
-                if first_sample == 0:
-                    self.stopwatch.mark("first_audio")
-                    await audible()
+            async with aclosing(self._audio.read(self.heard_samples)) as pieces:
+                async for first_sample, samples in pieces:
+                    await self._playable.wait()
+                    if first_sample == 0:
+                        await self._notify(ReplyAudioStarted(self.reply_id))
+                    await self._sink.play(self.reply_id, first_sample, samples * self._gain)
+                    if first_sample == 0:
+                        self.stopwatch.mark("first_audio")
+                        await audible()
             self.heard_samples = await self._sink.drain(self.reply_id)
             return True
         return False
-
-    def _pieces(self) -> AsyncIterator[tuple[int, Samples]]:
-        return self._audio.read(self.heard_samples)
 
     def hold(self) -> None:
         """Stay inaudible until `release`."""
@@ -179,7 +179,13 @@ class SpokenReply:
         self._gain = DUCKED_GAIN if ducked else np.float32(1.0)
 
     async def silence(self) -> None:
-        """Stop being heard at once; the sink is flushed before anything else happens."""
+        """Stop being heard at once; the sink is flushed before anything else happens.
+
+        A reply that was silenced before and not resumed since is silent already.
+        """
+        if self._silenced:
+            return
+        self._silenced = True
         self.heard_samples = await self._sink.flush(self.reply_id)
         if self._playing is not None:
             self._playing.cancel()

@@ -16,8 +16,9 @@ import anyio
 from aura_local.audio.frame import Frame, Framer
 from aura_local.conversation import turn_effects as effects
 from aura_local.conversation import turn_events as inputs
-from aura_local.conversation.events import FinalTranscript, PartialTranscript, SpeechStarted, SpeechStopped
-from aura_local.conversation.hearing import Hearing, StablePrefix
+from aura_local.conversation.early_words import EarlyWords
+from aura_local.conversation.events import FinalTranscript, SpeechStarted, SpeechStopped
+from aura_local.conversation.hearing import Hearing
 from aura_local.conversation.live_replies import LiveReplies, SessionObserver, Speaking
 from aura_local.conversation.memory import ConversationMemory
 from aura_local.conversation.reply import Retrieve
@@ -29,16 +30,10 @@ from aura_local.conversation.stopwatch import Stopwatch
 from aura_local.conversation.turn_machine import advance
 from aura_local.conversation.turn_state import Phase, TurnState
 from aura_local.errors import AuraError, ProtocolViolation
-from aura_local.ports import SPEECH_RATE_HZ, AudioSink, Caller, Priority, Samples
+from aura_local.ports import SPEECH_RATE_HZ, AudioSink, Priority, Samples
 
 QUEUED_FRAMES = 64
 """Frames that may wait for the detector (2 s); then `push` waits, and the client with it."""
-PARTIAL_FIRST_MS = 600
-"""Speech after which words are shown while it goes on."""
-PARTIAL_EVERY_MS = 400
-PARTIAL_PAUSE_SHARE = 8
-"""Between partial transcriptions lies at least this many times what the last one took, so that a slow
-recogniser spends no more than about a tenth of a core on them."""
 
 
 class VoiceSession:
@@ -60,8 +55,6 @@ class VoiceSession:
         self._notify = notify
         self._jobs = SessionJobs()
         self._clock = clock
-        self._answering = engines.answering
-        self._retrieve = retrieve
         self._framer = Framer()
         self._gate = SpeechGate(options.gate)
         self._detector = engines.voice_activity.open_stream()
@@ -88,9 +81,15 @@ class VoiceSession:
         self._order = anyio.Lock()
         self._frames_in, self._frames_out = anyio.create_memory_object_stream[Frame](QUEUED_FRAMES)
         self._arrivals: deque[tuple[int, float]] = deque(maxlen=QUEUED_FRAMES * 4)
-        self._stable = StablePrefix()
-        self._showing_words = False
-        self._next_words_at = 0
+        self._early_words = EarlyWords(
+            hearing=self._hearing,
+            replies=self._replies,
+            jobs=self._jobs,
+            notify=notify,
+            state=lambda: self._state,
+            speculation=options.rules.speculation,
+            clock=clock,
+        )
         self._unheard_frames = 0
         self._stopwatch = Stopwatch(clock)  # counts from the last speech sample
 
@@ -185,7 +184,8 @@ class VoiceSession:
         for event in self._gate.hear(frame.first_sample, probability):
             await self.advance(event)
         await self.advance(inputs.TimePassed(frame.end_sample, self._gate.quiet))
-        self._maybe_show_words(frame)
+        if self._options.partial_transcripts:
+            self._early_words.look(frame.end_sample)
 
     def _needed_from(self, frame: Frame) -> int:
         """The gate opens a few frames late, so those are kept even while nobody speaks."""
@@ -197,44 +197,13 @@ class VoiceSession:
             return onset
         return min(state.first_sample, onset)
 
-    def _maybe_show_words(self, frame: Frame) -> None:
-        state = self._state
-        due = max(self._next_words_at, state.first_sample + _samples(PARTIAL_FIRST_MS))
-        wanted = self._options.partial_transcripts and not self._showing_words
-        if not wanted or state.phase is not Phase.HEARING or frame.end_sample < due:
-            return
-        self._showing_words = True
-        clip = self._hearing.clip(state.first_sample, frame.end_sample)
-        self._jobs.start(self._show_words, state.turn, state.revision, clip)
-
-    async def _show_words(self, turn: int, revision: int, clip: Samples) -> None:
-        """Transcribe unfinished speech; with speculation also look it up and warm the prompt cache."""
-        began_s = self._clock()
-        try:
-            transcript = await self._hearing.transcribe(clip, self._caller(Priority.CHAT))
-            self._replies.works[turn].count_transcript(transcript)
-            current = (turn, revision) == (self._state.turn, self._state.revision)
-            if not current or not transcript.text or self._state.phase not in (Phase.HEARING, Phase.PAUSED):
-                return
-            stable = self._stable.agree(transcript.text)
-            await self._notify(PartialTranscript(turn, transcript.text, len(stable)))
-            if self._options.rules.speculation and self._state.phase is Phase.HEARING:
-                question = self._replies.question(transcript.text, Priority.BACKGROUND)
-                self._replies.works[turn].count_usage(await self._answering.prepare(question, self._retrieve))
-        except AuraError:
-            # Partial words are a courtesy; the final transcription reports what is wrong.
-            return
-        finally:
-            took_ms = int((self._clock() - began_s) * 1000)
-            pause_ms = max(PARTIAL_EVERY_MS, PARTIAL_PAUSE_SHARE * took_ms)
-            self._next_words_at = self._state.now + _samples(pause_ms)
-            self._showing_words = False
-
     async def _transcribe(self, job: effects.Transcribe) -> None:
         silence_ms = (self._state.now - job.end_sample) * 1000 // SPEECH_RATE_HZ
         clip = self._hearing.clip(job.first_sample, job.end_sample)
         try:
-            heard = await self._hearing.listen(clip, self._caller(Priority.VOICE), silence_ms=silence_ms)
+            heard = await self._hearing.listen(
+                clip, self._replies.caller(Priority.VOICE), silence_ms=silence_ms
+            )
         except AuraError as error:
             await self._replies.report(job.turn, error)
             await self.advance(inputs.TranscriptionFailed(job.turn, job.revision))
@@ -258,7 +227,7 @@ class VoiceSession:
         replies = self._replies
         match step:
             case effects.OpenTurn(turn, sample):
-                self._stable = StablePrefix()
+                self._early_words.begin_turn()
                 await self._notify(SpeechStarted(turn, sample))
             case effects.Pause(turn, sample):
                 self._stopwatch = Stopwatch(self._clock, self._heard_at(sample))
@@ -267,6 +236,7 @@ class VoiceSession:
             case effects.Transcribe():
                 self._jobs.start(self._transcribe, step)
             case effects.PrepareReply():
+                self._early_words.stop_warming()
                 replies.prepare(step, self._stopwatch)
             case effects.Discard():
                 replies.discard()
@@ -293,16 +263,9 @@ class VoiceSession:
             case effects.RememberTurn(reply_id):
                 replies.remember(reply_id)
 
-    def _caller(self, priority: Priority) -> Caller:
-        return Caller(self._options.tenant_id, priority)
-
     def _heard_at(self, sample: int) -> float:
         """When a sample arrived, on the session's clock; now, where that is not known any more."""
         for end_sample, arrived_s in self._arrivals:
             if end_sample >= sample:
                 return arrived_s - (end_sample - sample) / SPEECH_RATE_HZ
         return self._clock()
-
-
-def _samples(duration_ms: int) -> int:
-    return duration_ms * SPEECH_RATE_HZ // 1000

@@ -12,9 +12,9 @@ import typer
 
 
 def serve(
-    host: Annotated[str | None, typer.Option(help="Address to listen on [default: 127.0.0.1].")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on (default 127.0.0.1).")] = None,
     port: Annotated[
-        int | None, typer.Option(help="Port to listen on; 0 takes a free one [default: 8765].")
+        int | None, typer.Option(help="Port to listen on; 0 takes a free one (default 8765).")
     ] = None,
     profile: Annotated[
         str | None, typer.Option(help="`auto`, or `demo` for the small synthetic models that ship.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -42,6 +43,7 @@ def create_app(engine: Engine, *, pages: Path | None = None) -> Starlette:
 
     registry = open_registry(engine)
     engine.metrics.watch_egress(denied_count)
+    engine.metrics.watch_tasks(lambda: len(asyncio.all_tasks()))
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:

@@ -99,7 +99,9 @@ def server_config(app: ASGIApp, limits: LimitSettings) -> uvicorn.Config:
         # asyncio's own loop: the egress audit hook sees its sockets, not those of a native loop.
         loop="asyncio",
         ws="websockets-sansio",
-        ws_max_size=limits.socket_frame_bytes,
+        # The voice socket refuses a message over the limit itself, with an error that says so; only what is
+        # far beyond it is cut off down here.
+        ws_max_size=2 * limits.socket_frame_bytes,
         ws_per_message_deflate=False,
         h11_max_incomplete_event_size=HEAD_LIMIT_BYTES,
         timeout_graceful_shutdown=SHUTDOWN_S,

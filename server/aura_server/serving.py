@@ -52,7 +52,7 @@ async def run_server(loaded: LoadedSettings, *, demo_tenant: bool, say: Say) -> 
 
 async def _introduce(engine: Engine, address: str, demo_tenant: bool, say: Say) -> None:
     """Say where the server is, what is missing, and with which key one gets in."""
-    from aura_server.demo_tenant import add_demo_documents, open_demo_tenant
+    from aura_local.demo_tenant import demo_key, ensure_demo_tenant
 
     say(f"AURA Local listens on {address}; loading the engines ...")
     try:
@@ -62,16 +62,13 @@ async def _introduce(engine: Engine, address: str, demo_tenant: bool, say: Say) 
             if status.message:
                 say(f"  {status.job}: {status.message} {status.command}".rstrip())
     if demo_tenant:
-        tenant_id, key = await open_demo_tenant(engine)
         try:
-            await add_demo_documents(
-                engine,
-                tenant_id,
-                lambda done, total, name: say(f"  document {done + 1} of {total}: {name}" if name else ""),
+            await ensure_demo_tenant(
+                engine, progress=lambda name, done, total: say(f"  document {done + 1} of {total}: {name}")
             )
         except AuraError as error:
             say(f"  The demo documents could not be read: {error.message}")
-        say(f"Open {address}/#key={key}")
+        say(f"Open {address}/#key={await demo_key(engine)}")
     else:
         say("Ready. `aura key create --tenant NAME` makes a key.")
 

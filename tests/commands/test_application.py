@@ -11,7 +11,9 @@ from aura_local.commands import application
 from aura_local.commands.application import build_application
 from tests.commands.invoking import Aura
 
-PROMISED = frozenset("serve talk ask transcribe say ingest tenant key reindex doctor version".split())
+PROMISED = frozenset(
+    "serve talk ask transcribe say demo ingest tenant key reindex doctor bench version".split()
+)
 
 
 def test_every_promised_command_is_there() -> None:

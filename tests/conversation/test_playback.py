@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from aura_local.conversation.playback import CHUNK_MS, ReplyAudio
 from aura_local.ports import Samples
+from tests.support.loop import idle
 
 pytestmark = pytest.mark.anyio
 
@@ -138,19 +139,19 @@ async def test_reading_keeps_up_with_a_voice_that_still_speaks() -> None:
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(listen)
-        await anyio.wait_all_tasks_blocked()
+        await idle()
         assert heard == []
         audio.add(speech(1_000))
-        await anyio.wait_all_tasks_blocked()
+        await idle()
         assert heard == [(0, 1_000)]
         audio.add(speech(2_000))
         audio.add(speech(100))
-        await anyio.wait_all_tasks_blocked()
+        await idle()
         assert heard == [(0, 1_000), (1_000, 1_600), (2_600, 500)]
         assert not over.is_set()
         assert not audio.finished
         audio.finish()
-        await anyio.wait_all_tasks_blocked()
+        await idle()
         assert over.is_set()
         assert audio.finished
 

@@ -16,6 +16,7 @@ from aura_local.conversation.stopwatch import Stopwatch
 from aura_local.errors import EngineUnavailable
 from aura_local.ports import Caller, GenerationLimits, GenerationUsage, GroundingSentence, Priority
 from tests.support.conversations import Documents, grounding
+from tests.support.loop import idle
 
 pytestmark = pytest.mark.anyio
 
@@ -187,7 +188,7 @@ async def test_cancelling_closes_the_model_as_well() -> None:
     answers.drafting.script.hold = anyio.Event()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(answers.ask)
-        await anyio.wait_all_tasks_blocked()
+        await idle()
         assert answers.drafting.open_streams == 1
         tasks.cancel_scope.cancel()
     assert answers.drafting.open_streams == 0

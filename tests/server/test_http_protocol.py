@@ -113,5 +113,5 @@ def test_local_sockets_need_no_tuning() -> None:
 @pytest.mark.anyio
 async def test_the_socket_limits_reach_the_server() -> None:
     config = server_config(app(), LimitSettings(socket_frame_bytes=65_536))
-    assert (config.ws_max_size, config.ws_per_message_deflate) == (65_536, False)
+    assert (config.ws_max_size, config.ws_per_message_deflate) == (131_072, False)
     assert config.timeout_graceful_shutdown == 3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,13 +17,13 @@ from aura_local.adapters.scripted import (
     ScriptedTurns,
     ScriptedVoiceActivity,
 )
-from aura_local.conversation.events import Citation, SessionEvent, TurnMetrics
+from aura_local.conversation.events import Citation, ReplyFinished, SessionEvent, TurnMetrics
 from aura_local.conversation.grounding import Grounding, Passage
 from aura_local.conversation.memory import ConversationMemory
 from aura_local.conversation.prompt import PromptSettings
 from aura_local.conversation.reply import Answering
 from aura_local.conversation.session_options import SessionEngines, SessionOptions
-from aura_local.conversation.turn_state import TurnRules
+from aura_local.conversation.turn_state import Phase, TurnRules
 from aura_local.conversation.voice_session import VoiceSession
 from aura_local.errors import AuraError
 from aura_local.ports import (
@@ -36,6 +35,7 @@ from aura_local.ports import (
     LanguageModel,
     Samples,
 )
+from tests.support.loop import idle
 
 E = TypeVar("E")
 PATIENCE_S = 5.0
@@ -76,6 +76,8 @@ class ListenedSink:
         self.sample_rate_hz = sample_rate_hz
         self.capacity_samples = sample_rate_hz // 2
         self.log = log
+        self.patient = False
+        """Everything is heard as soon as it is played."""
         self.queued: dict[int, list[tuple[int, Samples]]] = {}
         self.heard: dict[int, int] = {}
         self.ends: dict[int, int] = {}
@@ -89,6 +91,8 @@ class ListenedSink:
         self.log.append(("play", reply_id))
         self.queued.setdefault(reply_id, []).append((first_sample, samples))
         self.ends[reply_id] = first_sample + len(samples)
+        if self.patient:
+            self.heard[reply_id] = self.ends[reply_id]
         self._signal()
 
     async def drain(self, reply_id: int) -> int:
@@ -112,6 +116,15 @@ class ListenedSink:
                 self._signal()
                 if self.heard[reply_id] == before:
                     await self._changed.wait()
+
+    def listen_to_all(self) -> None:
+        self.patient = True
+        self.heard |= self.ends
+        self._signal()
+
+    def audio(self, reply_id: int) -> Samples:
+        """All that was played of a reply, what was flushed included."""
+        return np.concatenate([samples for _, samples in self.queued[reply_id]])
 
     def _signal(self) -> None:
         self._changed.set()
@@ -179,6 +192,9 @@ class Conversation:
     def turn_failed(self, code: str) -> None:
         self.failures.append(code)
 
+    def phase(self) -> Phase:
+        return self.session.phase
+
     def events(self, kind: type[E]) -> list[E]:
         return [event for event in self.log if isinstance(event, kind)]
 
@@ -221,9 +237,19 @@ class Conversation:
         await self.speak(800)
         await self.pause(400)
 
+    async def hear_out(self) -> ReplyFinished:
+        """Listen to whatever comes until one more reply has finished."""
+        count = len(self.events(ReplyFinished)) + 1
+        self.sink.listen_to_all()
+        finished = await self.told(ReplyFinished, count)
+        await self.told(TurnMetrics, count)
+        self.sink.patient = False
+        return finished
+
     async def listen(self, reply_id: int, text: str) -> None:
         """Hear as much of a reply as these words take; clauses are spoken with their trailing space."""
         await self.sink.listen(reply_id, len(text) * self.voice.samples_per_character)
+        await idle()
 
 
 @asynccontextmanager
@@ -231,10 +257,6 @@ async def running(conversation: Conversation) -> AsyncIterator[Conversation]:
     """The session's `run` beside the test; it ends with the block."""
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(conversation.session.run)
-        await anyio.wait_all_tasks_blocked()
+        await idle()
         yield conversation
         tasks.cancel_scope.cancel()
-
-
-def tasks_alive() -> int:
-    return len(asyncio.all_tasks())

@@ -49,6 +49,10 @@ class ScriptedRoom:
     def status(self) -> tuple[EngineStatus, ...]:
         return tuple(EngineStatus(job, "loaded", "scripted", "scripted") for job in self.engines)
 
+    @property
+    def queues(self) -> dict[str, Any]:
+        return {}
+
     async def load(self) -> None:
         """There is nothing to load."""
 

@@ -1,4 +1,4 @@
-"""Opens the data folder without any engine, for the commands that need none."""
+"""Opens the data folder: the platform file and the tenants, without any engine. Layer 4."""
 
 from __future__ import annotations
 
@@ -12,26 +12,25 @@ import anyio.to_thread
 from aura_local.errors import StorageUnavailable
 
 if TYPE_CHECKING:
-    from aura_local.settings import LoadedSettings
+    from aura_local.settings import Settings
     from aura_local.storage.catalog import Catalog
     from aura_local.storage.leases import TenantLeases
 
 
 @dataclass(frozen=True, slots=True)
-class DataFolder:
+class DataHome:
     catalog: Catalog
     leases: TenantLeases
 
 
 @asynccontextmanager
-async def open_data_folder(loaded: LoadedSettings) -> AsyncIterator[DataFolder]:
+async def open_data_home(settings: Settings) -> AsyncIterator[DataHome]:
     """Storage alone, created where it does not exist yet. Raises `KeyUnavailable`, `StorageUnavailable`."""
     from aura_local.retrieval.vector_index import open_index
     from aura_local.storage.catalog import Catalog
     from aura_local.storage.keys import MasterKey
     from aura_local.storage.leases import TenantLeases
 
-    settings = loaded.values
     async with AsyncExitStack() as stack:
         try:
             settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -52,4 +51,4 @@ async def open_data_folder(loaded: LoadedSettings) -> AsyncIterator[DataFolder]:
             reserve_bytes=settings.limits.disk_reserve_bytes,
         )
         stack.push_async_callback(leases.close)
-        yield DataFolder(catalog, leases)
+        yield DataHome(catalog, leases)
