@@ -77,22 +77,16 @@ class EngineRoom:
         self._settings = settings
         self._store = store
         present = frozenset(status.entry.name for status in store.available() if status.state == "present")
-        self._choices = {
-            job: choose(
-                job,
-                settings.engines,
-                settings.profile,
-                store.entries,
-                present,
-                frozenset(installed_adapters(job)),
-            )
-            for job in JOBS
-        }
+        self._choices = {job: self._choose(job, present) for job in JOBS}
         self._status = {job: _status(choice, "loading") for job, choice in self._choices.items()}
         self._engines: dict[str, Any] = {}
         self._failures: dict[str, AuraError] = {}
         self._quoting: Any = None
         self.budget = CoreBudget(settings.engines.cores or os.cpu_count() or 1)
+
+    def _choose(self, job: Job, present: frozenset[str]) -> Choice:
+        settings, adapters = self._settings, frozenset(installed_adapters(job))
+        return choose(job, settings.engines, settings.profile, self._store.entries, present, adapters)
 
     @property
     def status(self) -> tuple[EngineStatus, ...]:

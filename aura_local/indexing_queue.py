@@ -6,6 +6,7 @@ next start, so this queue may forget, and the process may be killed, without los
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import Final
@@ -44,25 +45,21 @@ class IndexingQueue:
         self._leases = leases
         self._ingestion = ingestion
         self._metrics = metrics
-        self._in, self._out = anyio.create_memory_object_stream[tuple[str, str]](WAITING_LIMIT)
+        self._waiting: asyncio.Queue[tuple[str, str]] = asyncio.Queue(WAITING_LIMIT)
 
     def add(self, tenant_id: str, document_id: str) -> None:
         """Index a document soon."""
         try:
-            self._in.send_nowait((tenant_id, document_id))
-        except anyio.WouldBlock:
+            self._waiting.put_nowait((tenant_id, document_id))
+        except asyncio.QueueFull:
             log.warning("the indexing queue is full; a document waits for the next start")
 
     async def run(self) -> None:
         """Take up what earlier runs left unfinished, then work until cancelled."""
-        try:
-            async with anyio.create_task_group() as tasks:
-                for _ in range(WORKERS):
-                    tasks.start_soon(self._work)
-                await self._add_unfinished()
-        finally:
-            self._in.close()
-            self._out.close()
+        async with anyio.create_task_group() as tasks:
+            for _ in range(WORKERS):
+                tasks.start_soon(self._work)
+            await self._add_unfinished()
 
     async def _add_unfinished(self) -> None:
         for tenant in await self._catalog.tenants():
@@ -75,7 +72,8 @@ class IndexingQueue:
                 log.warning("unfinished documents wait for the next start", extra={"code": error.code})
 
     async def _work(self) -> None:
-        async for tenant_id, document_id in self._out:
+        while True:
+            tenant_id, document_id = await self._waiting.get()
             try:
                 await self._index(tenant_id, document_id)
             except Exception as error:  # noqa: BLE001 - the loop of a worker

@@ -66,6 +66,19 @@ def test_auto_never_takes_a_synthetic_model() -> None:
     assert pick("text_to_speech", "piper-toy", "espeak").model == "espeak"
 
 
+def test_a_plugin_with_its_own_model_is_picked_by_its_name() -> None:
+    adapters = frozenset({"piper", "espeak", "my_voice"})
+    settings = EngineSettings(text_to_speech="my_voice")
+    chosen = choose("text_to_speech", settings, "auto", CATALOGUE, frozenset(), adapters)
+    assert chosen == Choice("text_to_speech", "my_voice", None)
+
+
+def test_an_engine_is_not_picked_without_the_model_it_needs() -> None:
+    settings = EngineSettings(text_to_speech="piper")
+    with pytest.raises(ConfigurationError, match="piper-human"):
+        choose("text_to_speech", settings, "auto", CATALOGUE, frozenset(), frozenset({"piper"}))
+
+
 def test_without_a_language_model_answers_are_quoted() -> None:
     assert pick("language_model") == Choice("language_model", "extractive", None)
     assert pick("language_model").model == "extractive"

@@ -42,12 +42,17 @@ def live(
 
 async def test_prompts_share_one_quantum_in_order_of_urgency() -> None:
     chat = live(0, prompt=100, priority=Priority.CHAT)
-    voice = live(1, prompt=20)
+    voice = live(1, prompt=10)
     shares = plan_batch([chat, voice], crowded=False)
     assert [(share.live, len(share.tokens), share.predicts) for share in shares] == [
-        (voice, 20, True),
-        (chat, PROMPT_QUANTUM_TOKENS - 20, False),
+        (voice, 10, True),
+        (chat, PROMPT_QUANTUM_TOKENS - 10, False),
     ]
+
+
+async def test_what_is_only_warmed_up_takes_small_steps() -> None:
+    shares = plan_batch([live(0, prompt=100, priority=Priority.BACKGROUND)], crowded=False)
+    assert [len(share.tokens) for share in shares] == [DEFERENTIAL_QUANTUM_TOKENS]
 
 
 async def test_a_prompt_steps_back_for_a_more_urgent_answer() -> None:

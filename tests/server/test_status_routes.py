@@ -71,6 +71,10 @@ class RoomWithoutEmbedder:
     async def load(self) -> None:
         await self.inner.load()
 
+    @property
+    def queues(self) -> dict[str, Any]:
+        return {}
+
     def engine(self, job: str) -> Any:
         if job == "embedder":
             raise ModelMissing("Not there.")
