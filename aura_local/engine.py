@@ -14,7 +14,7 @@ from aura_local.accounts.credentials import Authenticator
 from aura_local.accounts.principal import Principal
 from aura_local.catalogue.manifest import shipped_catalogues
 from aura_local.catalogue.store import ModelStore
-from aura_local.conversation.events import Citation, TurnMetrics
+from aura_local.conversation.events import Citation
 from aura_local.conversation.grounding import Grounding, Passage
 from aura_local.conversation.hearing import WaitRules
 from aura_local.conversation.memory import ConversationMemory
@@ -34,6 +34,7 @@ from aura_local.metrics import Metrics
 from aura_local.ports import AudioSink, Caller, GenerationLimits, GroundingSentence
 from aura_local.retrieval.ingestion import Ingestion
 from aura_local.retrieval.retriever import Retrieval, Retriever
+from aura_local.session_metrics import TurnCounter
 from aura_local.settings import LoadedSettings, Settings
 from aura_local.storage.leases import TenantHandle
 
@@ -225,7 +226,7 @@ class Engine:
             memory=await ConversationMemory.begin(handle.database, language),
             sink=sink,
             notify=notify,
-            observer=_TurnCounter(self.metrics),
+            observer=TurnCounter(self.metrics),
         )
 
     def _answers(self) -> Answering:
@@ -259,20 +260,6 @@ class Engine:
         while True:
             await anyio.sleep(IDLE_SWEEP_S)
             await self.leases.close_idle()
-
-
-class _TurnCounter:
-    """Turns the sessions' reports into metrics."""
-
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
-
-    def turn_over(self, metrics: TurnMetrics, *, cancelled: bool) -> None:
-        outcome = "cancelled" if cancelled else "committed"
-        self._metrics.turn_finished(outcome, stages_ms=metrics.stages_ms, work=metrics.work)  # type: ignore[arg-type]
-
-    def turn_failed(self, code: str) -> None:
-        self._metrics.turn_finished("failed")
 
 
 def _grounding(retrieval: Retrieval) -> Grounding:

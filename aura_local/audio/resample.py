@@ -16,8 +16,9 @@ class StreamResampler:
     def __init__(self, source_hz: int, target_hz: int) -> None:
         """Rates in Hz; equal rates pass the samples through."""
         self._same = source_hz == target_hz
-        # "MQ" has a 13-sample half filter: less delay than "HQ" and no difference a recogniser notices.
-        self._stream = None if self._same else soxr.ResampleStream(source_hz, target_hz, 1, quality="MQ")
+        # "LQ" holds back 20 ms at 48 kHz, "MQ" 38 ms and more (measured with pieces of 20 ms); speech has
+        # little above its 80 % pass band.
+        self._stream = None if self._same else soxr.ResampleStream(source_hz, target_hz, 1, quality="LQ")
 
     def push(self, samples: Samples) -> Samples:
         """Samples at the target rate that are ready now; may be empty."""

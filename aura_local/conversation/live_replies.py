@@ -120,8 +120,15 @@ class LiveReplies:
         memory = self.speaking.memory
         # A suspended reply ends where it was cut if these words are real: the prompt goes by that already.
         cut = tuple(Exchange(r.question, r.heard_text) for r in self._replies.values() if r.heard_samples)
-        conversation_id = f"{self.speaking.tenant_id}/{memory.session_id}"
-        return Question(text, conversation_id, memory.exchanges + cut, self.caller(priority))
+        return Question(text, self._conversation_id, memory.exchanges + cut, self.caller(priority))
+
+    async def forget(self) -> None:
+        """The session is over: its prompt cache goes."""
+        await self.speaking.answering.forget(self._conversation_id)
+
+    @property
+    def _conversation_id(self) -> str:
+        return f"{self.speaking.tenant_id}/{self.speaking.memory.session_id}"
 
     def caller(self, priority: Priority) -> Caller:
         return Caller(self.speaking.tenant_id, priority)

@@ -122,6 +122,10 @@ class Answering:
             return GenerationUsage()
         return await self._drafting.prepare(self._conversation(question, grounding), caller=question.caller)
 
+    async def forget(self, conversation_id: str) -> None:
+        """Drop what is cached for a conversation that is over."""
+        await self._drafting.forget(conversation_id)
+
     @asynccontextmanager
     async def open(
         self, question: Question, retrieve: Retrieve, stopwatch: Stopwatch

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 
 import anyio
 
@@ -123,6 +124,8 @@ class VoiceSession:
             self._jobs.close()
             self._frames_in.close()
             self._replies.abandon_all()
+            with anyio.CancelScope(shield=True), suppress(AuraError):
+                await self._replies.forget()
         if failure is not None:
             raise failure
 
