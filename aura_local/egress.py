@@ -31,6 +31,8 @@ OFFLINE_ENVIRONMENT: Final = {
     "HF_DATASETS_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "ANONYMIZED_TELEMETRY": "False",  # chromadb
+    # onnxruntime from 1.29 on reports to its maker from a native thread, out of the audit hook's sight.
+    "ORT_DISABLE_TELEMETRY": "1",
     "DO_NOT_TRACK": "1",
 }
 """What must hold whatever the caller's environment says."""
@@ -89,6 +91,14 @@ def forbid_egress(environment: MutableMapping[str, str] | None = None) -> None:
         variables.setdefault(name, value)
     if _refusals.install_once():
         sys.addaudithook(_audit)
+
+
+def silence_libraries() -> None:
+    """Ask libraries to stay offline, and nothing else; to be called before they are imported. Idempotent.
+
+    Every engine is opened behind this, also in programs that embed AURA Local and never forbid egress.
+    """
+    os.environ.update(OFFLINE_ENVIRONMENT)
 
 
 def denied_attempts() -> tuple[DeniedAttempt, ...]:

@@ -215,6 +215,7 @@ class Engine:
             rules=TurnRules(
                 speculation=settings.speculation,
                 first_look_ms=settings.complete_silence_ms,
+                doubted_wait_ms=settings.doubtful_silence_ms,
                 utterance_limit_ms=settings.utterance_limit_s * 1000,
             ),
             gate=GateSettings(sustained_ms=settings.barge_in_ms),

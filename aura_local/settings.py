@@ -61,7 +61,11 @@ class VoiceSettings(Section):
     )
     partial_transcripts: bool = Field(True, description="Show words while they are spoken.")
     complete_silence_ms: int = Field(200, ge=96, description="Silence that ends a finished sentence.")
-    doubtful_silence_ms: int = Field(700, ge=96, description="Silence that ends a doubtful sentence.")
+    doubtful_silence_ms: int = Field(
+        700,
+        ge=96,
+        description="Silence that ends a doubtful sentence, or one that the documents do not answer.",
+    )
     incomplete_silence_ms: int = Field(1200, ge=96, description="Silence that ends any sentence.")
     barge_in_ms: int = Field(200, ge=64, description="Speech that interrupts a reply.")
     utterance_limit_s: int = Field(60, ge=1, description="Longest turn; then it is answered as it is.")

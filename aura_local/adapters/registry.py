@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from aura_local.cores import CoreBudget
+from aura_local.egress import silence_libraries
 from aura_local.errors import ConfigurationError, ModelMissing
 
 GROUPS: Final = {
@@ -72,6 +73,8 @@ def open_adapter(job: str, engine: str, context: AdapterContext) -> Any:
         known = ", ".join(sorted(points)) or "none"
         raise ConfigurationError(f"No engine called {engine!r} does {job}; installed: {known}.")
     try:
+        # Some libraries report home from the moment they are imported.
+        silence_libraries()
         factory: Callable[[AdapterContext], Any] = points[engine].load()
         return factory(context)
     except ImportError as error:

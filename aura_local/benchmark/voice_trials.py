@@ -104,16 +104,19 @@ async def interrupt(
 
 
 def _read(trial: QuestionTrial, client: VoiceClient, place: int) -> None:
+    heard: dict[int, str] = {}
     for _, message in client.messages[place:]:
         match message["type"]:
             case "final_transcript":
-                trial.heard = message["text"]
+                heard[message["turn"]] = message["text"]
             case "citations":
                 trial.documents = tuple(citation["document"] for citation in message["citations"])
             case "reply_finished":
                 trial.answer = message["text"]
             case "turn_metrics":
                 trial.stages_ms, trial.work = message["stages_ms"], message["work"]
+    # An utterance that was cut into was heard in two turns.
+    trial.heard = " ".join(text for text in heard.values() if text)
 
 
 def _finished(client: VoiceClient, place: int, reply_id: int) -> dict[str, Any] | None:

@@ -164,6 +164,7 @@ class LiveReplies:
             notify=speaking.notify,
             caller=question.caller,
             stopwatch=stopwatch,
+            doubted=lambda: self.advance(inputs.AnswerDoubted(turn, revision)),
         )
 
     def _begin(self, reply: SpokenReply) -> None:

@@ -47,7 +47,9 @@ class SpokenReply:
         notify: Notify,
         caller: Caller,
         stopwatch: Stopwatch,
+        doubted: Callable[[], Awaitable[None]],
     ) -> None:
+        """`doubted` is awaited when, before the commit, the documents turn out to hold nothing."""
         self.turn = turn
         self.revision = revision
         self.question = question
@@ -62,6 +64,7 @@ class SpokenReply:
         self._notify = notify
         self._caller = caller
         self._audio = ReplyAudio(sink.sample_rate_hz)
+        self._doubted = doubted
         self._stream: AnswerStream | None = None
         self._unsent: list[CitationsFound | ReplyTextDelta] = []
         self._committed = anyio.Event()
@@ -102,6 +105,8 @@ class SpokenReply:
     async def _answer(self) -> None:
         async with self._open_answer(self.stopwatch) as stream:
             self._stream = stream
+            if not stream.answer.answered and not self._committed.is_set():
+                await self._doubted()
             splitter = ClauseSplitter()
             async for event in stream:
                 await self._publish(event)

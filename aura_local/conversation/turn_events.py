@@ -27,6 +27,14 @@ class Transcribed:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerDoubted:
+    """The documents hold nothing on what was said so far: perhaps the rest is still to come."""
+
+    turn: int
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
 class ReplyAudible:
     reply_id: int
 
@@ -70,6 +78,7 @@ Event: TypeAlias = (
     | SpeechPaused
     | TimePassed
     | Transcribed
+    | AnswerDoubted
     | TranscriptionFailed
     | ReplyAudible
     | ReplyHeard

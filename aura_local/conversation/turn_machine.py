@@ -18,26 +18,10 @@ from dataclasses import replace
 from functools import singledispatch
 from typing import TypeAlias
 
+from aura_local.conversation import turn_effects as effects
 from aura_local.conversation.speech_gate import SpeechPaused, SpeechStarted, SpeechSustained
-from aura_local.conversation.turn_effects import (
-    CancelReply,
-    CloseTurn,
-    Discard,
-    Duck,
-    Effect,
-    HoldReply,
-    OpenTurn,
-    Pause,
-    PrepareReply,
-    ReleaseReply,
-    RememberTurn,
-    Restore,
-    ResumeReply,
-    StartReply,
-    SuspendReply,
-    Transcribe,
-)
 from aura_local.conversation.turn_events import (
+    AnswerDoubted,
     CancelRequested,
     Event,
     InputStalled,
@@ -52,7 +36,7 @@ from aura_local.conversation.turn_events import (
 from aura_local.conversation.turn_state import Phase, TurnRules, TurnState
 from aura_local.ports import SPEECH_RATE_HZ
 
-Step: TypeAlias = tuple[TurnState, tuple[Effect, ...]]
+Step: TypeAlias = tuple[TurnState, tuple[effects.Effect, ...]]
 
 
 def advance(state: TurnState, event: Event, rules: TurnRules) -> Step:
@@ -73,9 +57,9 @@ def _(event: SpeechStarted, state: TurnState, rules: TurnRules) -> Step:
         case Phase.PAUSED:
             return _go_on(state)
         case Phase.THINKING if state.reply is not None:
-            return replace(state, onset=event.sample), (HoldReply(state.reply),)
+            return replace(state, onset=event.sample), (effects.HoldReply(state.reply),)
         case Phase.SPEAKING if state.reply is not None:
-            return replace(state, onset=event.sample), (Duck(state.reply),)
+            return replace(state, onset=event.sample), (effects.Duck(state.reply),)
     return state, ()
 
 
@@ -85,15 +69,15 @@ def _(event: SpeechSustained, state: TurnState, rules: TurnRules) -> Step:
         return state, ()
     if state.phase is Phase.THINKING and state.transcript is None:
         # A typed question is not continued by speech.
-        opened, effects = _open_turn(replace(state, reply=None, onset=None), event.sample)
-        return opened, (CancelReply(state.reply), *effects)
+        opened, steps = _open_turn(replace(state, reply=None, onset=None), event.sample)
+        return opened, (effects.CancelReply(state.reply), *steps)
     if state.phase is Phase.THINKING:
         # Taken back before anyone heard it: the earlier words belong to the turn that goes on.
-        resumed, effects = _go_on(replace(state, reply=None, onset=None))
-        return resumed, (CancelReply(state.reply), *effects)
+        resumed, steps = _go_on(replace(state, reply=None, onset=None))
+        return resumed, (effects.CancelReply(state.reply), *steps)
     if state.phase is Phase.SPEAKING:
-        opened, effects = _open_turn(replace(state, onset=None), event.sample)
-        return replace(opened, suspended=True), (SuspendReply(state.reply), *effects)
+        opened, steps = _open_turn(replace(state, onset=None), event.sample)
+        return replace(opened, suspended=True), (effects.SuspendReply(state.reply), *steps)
     return state, ()
 
 
@@ -106,11 +90,11 @@ def _(event: SpeechPaused, state: TurnState, rules: TurnRules) -> Step:
             end_sample=event.sample,
             speech_samples=state.speech_samples + event.speech_samples,
         )
-        effects: tuple[Effect, ...] = (Pause(state.turn, event.sample),)
+        steps: tuple[effects.Effect, ...] = (effects.Pause(state.turn, event.sample),)
         if rules.speculation:
             paused, more = _transcribe(paused, rules)
-            effects += more
-        return paused, effects
+            steps += more
+        return paused, steps
     return _calm(state)
 
 
@@ -139,8 +123,18 @@ def _(event: Transcribed, state: TurnState, rules: TurnRules) -> Step:
     if not event.text or state.forced:
         return _end_turn(known)
     if rules.speculation and state.revision < rules.revision_limit:
-        return known, (PrepareReply(event.turn, event.revision, event.text),)
+        return known, (effects.PrepareReply(event.turn, event.revision, event.text),)
     return known, ()
+
+
+@_advance.register
+def _(event: AnswerDoubted, state: TurnState, rules: TurnRules) -> Step:
+    heard = state.transcript
+    current = heard is not None and (event.turn, event.revision) == (heard.turn, heard.revision)
+    if state.phase is not Phase.PAUSED or heard is None or not current:
+        return state, ()
+    patient = replace(heard, wait_ms=max(heard.wait_ms, rules.doubted_wait_ms))
+    return replace(state, transcript=patient), ()
 
 
 @_advance.register
@@ -159,7 +153,7 @@ def _(event: ReplyAudible, state: TurnState, rules: TurnRules) -> Step:
 def _(event: ReplyHeard, state: TurnState, rules: TurnRules) -> Step:
     if event.reply_id != state.reply or state.phase not in (Phase.THINKING, Phase.SPEAKING):
         return state, ()
-    return _after_reply(state, RememberTurn(event.reply_id))
+    return _after_reply(state, effects.RememberTurn(event.reply_id))
 
 
 @_advance.register
@@ -167,25 +161,25 @@ def _(event: ReplyFailed, state: TurnState, rules: TurnRules) -> Step:
     if event.reply_id != state.reply:
         return state, ()
     if state.phase in (Phase.THINKING, Phase.SPEAKING):
-        return _after_reply(state, CancelReply(event.reply_id))
-    return replace(state, reply=None, suspended=False), (CancelReply(event.reply_id),)
+        return _after_reply(state, effects.CancelReply(event.reply_id))
+    return replace(state, reply=None, suspended=False), (effects.CancelReply(event.reply_id),)
 
 
 @_advance.register
 def _(event: CancelRequested, state: TurnState, rules: TurnRules) -> Step:
-    effects: tuple[Effect, ...] = () if state.reply is None else (CancelReply(state.reply),)
+    steps: tuple[effects.Effect, ...] = () if state.reply is None else (effects.CancelReply(state.reply),)
     if state.phase in (Phase.HEARING, Phase.PAUSED):
-        effects += (Discard(state.turn), CloseTurn(state.turn))
-    return replace(state, phase=Phase.LISTENING, reply=None, suspended=False, onset=None), effects
+        steps += (effects.Discard(state.turn), effects.CloseTurn(state.turn))
+    return replace(state, phase=Phase.LISTENING, reply=None, suspended=False, onset=None), steps
 
 
 @_advance.register
 def _(event: TextEntered, state: TurnState, rules: TurnRules) -> Step:
-    cleared, effects = advance(state, CancelRequested(), rules)
+    cleared, steps = advance(state, CancelRequested(), rules)
     # A turn without speech: opened and answered in one.
     typed, _ = _open_turn(cleared, cleared.now)
     started, more = _start_reply(typed, event.text)
-    return started, effects + more
+    return started, steps + more
 
 
 @_advance.register
@@ -213,24 +207,24 @@ def _open_turn(state: TurnState, sample: int) -> Step:
         transcribing=False,
         forced=False,
     )
-    return opened, (OpenTurn(opened.turn, sample),)
+    return opened, (effects.OpenTurn(opened.turn, sample),)
 
 
-def _after_reply(state: TurnState, ending: Effect) -> Step:
+def _after_reply(state: TurnState, ending: effects.Effect) -> Step:
     """The reply that could be heard is over."""
     over = replace(state, phase=Phase.LISTENING, reply=None, onset=None)
     if state.onset is None:
         return over, (ending,)
     # Somebody began to speak over the last words: that is the next turn.
-    opened, effects = _open_turn(over, state.onset)
-    return opened, (ending, *effects)
+    opened, steps = _open_turn(over, state.onset)
+    return opened, (ending, *steps)
 
 
 def _calm(state: TurnState) -> Step:
     """What began during a reply was not meant for us: the reply is heard as before."""
     if state.onset is None or state.reply is None:
         return state, ()
-    calm = ReleaseReply if state.phase is Phase.THINKING else Restore
+    calm = effects.ReleaseReply if state.phase is Phase.THINKING else effects.Restore
     return replace(state, onset=None), (calm(state.reply),)
 
 
@@ -244,7 +238,7 @@ def _go_on(state: TurnState) -> Step:
         transcribing=False,
         forced=False,
     )
-    return revised, (Discard(state.turn),)
+    return revised, (effects.Discard(state.turn),)
 
 
 def _force(state: TurnState, rules: TurnRules) -> Step:
@@ -253,14 +247,14 @@ def _force(state: TurnState, rules: TurnRules) -> Step:
     paused = replace(
         state, phase=Phase.PAUSED, end_sample=state.now, speech_samples=heard, transcript=None, forced=True
     )
-    transcribing, effects = _transcribe(paused, rules)
-    return transcribing, (Pause(state.turn, state.now), *effects)
+    transcribing, steps = _transcribe(paused, rules)
+    return transcribing, (effects.Pause(state.turn, state.now), *steps)
 
 
 def _transcribe(state: TurnState, rules: TurnRules) -> Step:
     if _ms(state.speech_samples) < rules.least_speech_ms:
         return _back_to_before(state)
-    asked = Transcribe(state.turn, state.revision, state.first_sample, state.end_sample)
+    asked = effects.Transcribe(state.turn, state.revision, state.first_sample, state.end_sample)
     return replace(state, transcribing=True), (asked,)
 
 
@@ -275,24 +269,24 @@ def _end_turn(state: TurnState) -> Step:
     if state.reply is None:
         return _start_reply(state, state.transcript.text)
     # A real interruption: the suspended reply ends where it was cut, before the new one begins.
-    ended = CancelReply(state.reply)
-    started, effects = _start_reply(replace(state, reply=None, suspended=False), state.transcript.text)
-    return started, (ended, *effects)
+    ended = effects.CancelReply(state.reply)
+    started, steps = _start_reply(replace(state, reply=None, suspended=False), state.transcript.text)
+    return started, (ended, *steps)
 
 
 def _start_reply(state: TurnState, text: str) -> Step:
     reply_id = state.replies + 1
     started = replace(state, phase=Phase.THINKING, replies=reply_id, reply=reply_id, onset=None, forced=False)
-    return started, (StartReply(reply_id, state.turn, state.revision, text),)
+    return started, (effects.StartReply(reply_id, state.turn, state.revision, text),)
 
 
 def _back_to_before(state: TurnState) -> Step:
     """Nothing was said: a suspended reply goes on, otherwise we listen."""
-    effects = (Discard(state.turn), CloseTurn(state.turn))
+    steps = (effects.Discard(state.turn), effects.CloseTurn(state.turn))
     if state.reply is not None and state.suspended:
         resumed = replace(state, phase=Phase.SPEAKING, suspended=False, onset=None)
-        return resumed, (*effects, ResumeReply(state.reply))
-    return replace(state, phase=Phase.LISTENING), effects
+        return resumed, (*steps, effects.ResumeReply(state.reply))
+    return replace(state, phase=Phase.LISTENING), steps
 
 
 def _ms(samples: int) -> int:

@@ -41,6 +41,7 @@ class Spoken:
         self.voice = ScriptedTextToSpeech(voice_hz, samples_per_character=voice_hz // 20)
         self.sink = ListenedSink(self.log)
         self.audible = 0
+        self.doubts = 0
         answering = Answering(
             drafting=self.model,
             quoting=None,
@@ -66,6 +67,7 @@ class Spoken:
             notify=self._notify,
             caller=CALLER,
             stopwatch=Stopwatch(),
+            doubted=self._is_doubted,
         )
 
     async def _notify(self, event: SessionEvent) -> None:
@@ -73,6 +75,9 @@ class Spoken:
 
     async def _is_audible(self) -> None:
         self.audible += 1
+
+    async def _is_doubted(self) -> None:
+        self.doubts += 1
 
     async def play(self) -> bool:
         return await self.reply.play(self._is_audible)

@@ -27,6 +27,7 @@ from aura_local.conversation.turn_effects import (
     Transcribe,
 )
 from aura_local.conversation.turn_events import (
+    AnswerDoubted,
     CancelRequested,
     Event,
     InputStalled,
@@ -60,6 +61,7 @@ any_event: st.SearchStrategy[Event] = st.one_of(
     st.builds(TimePassed, samples, st.booleans()),
     st.builds(Transcribed, small, small, texts, waits),
     st.builds(TranscriptionFailed, small, small),
+    st.builds(AnswerDoubted, small, small),
     st.builds(ReplyAudible, small),
     st.builds(ReplyHeard, small),
     st.builds(ReplyFailed, small),
