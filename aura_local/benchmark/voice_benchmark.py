@@ -136,7 +136,9 @@ async def _interrupt(
         trial = await interrupt(client, asked, over, transcribe)
         results.interruptions.append(trial)
         after = "never" if trial.silent_ms is None else f"after {trial.silent_ms:.0f} ms"
-        say(f"interruption {number + 1} of {len(questions)}: silent {after}")
+        say(
+            f"interruption {number + 1} of {len(questions)}: silent {after} | {trial.remembered} | {trial.played}"
+        )
 
 
 def _transcriber(room: EngineRoom) -> Callable[[Samples], Awaitable[str]]:
@@ -168,9 +170,7 @@ def _report(results: _Results, room: EngineRoom) -> dict[str, Any]:
         "answered_correctly": _share(answered),
         "cited_correctly": _share(cited),
         "barge_in_ms": _percentiles(net),
-        "barge_in_history_off_by_more_than_one": sum(
-            abs(t.heard_words - t.played_words) > 1 for t in results.interruptions
-        ),
+        "barge_in_history_off_by_more_than_one": sum(t.words_off > 1 for t in results.interruptions),
         "tokens": _tokens(trials),
         "stages_ms": _stages(trials),
         "utterances": len(spoken),

@@ -40,10 +40,15 @@ class QuestionTrial:
 class InterruptionTrial:
     silent_ms: float | None
     """From the onset of the interrupting speech to the last audible sample; None: never silent."""
-    heard_words: int
-    """Words of the history."""
-    played_words: int
-    """Words in the audio that had been played, by the shipped recogniser."""
+    remembered: str
+    """What the history says was heard."""
+    played: str
+    """What had been played, by the shipped recogniser."""
+
+    @property
+    def words_off(self) -> int:
+        """Difference in words between the history and what was played."""
+        return abs(len(normalise(self.remembered).split()) - len(normalise(self.played).split()))
 
 
 async def ask(client: VoiceClient, utterance: Utterance) -> QuestionTrial:
@@ -98,8 +103,8 @@ async def interrupt(
     await anyio.sleep(SETTLE_S)
     return InterruptionTrial(
         silent_ms=None if reply.flushed_s is None else (reply.flushed_s - onset_s) * 1000,
-        heard_words=len(normalise(finished["heard_text"] if finished else "").split()),
-        played_words=len(normalise(played).split()),
+        remembered=finished["heard_text"] if finished else "",
+        played=played,
     )
 
 
