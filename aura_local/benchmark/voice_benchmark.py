@@ -136,9 +136,8 @@ async def _interrupt(
         trial = await interrupt(client, asked, over, transcribe)
         results.interruptions.append(trial)
         after = "never" if trial.silent_ms is None else f"after {trial.silent_ms:.0f} ms"
-        say(
-            f"interruption {number + 1} of {len(questions)}: silent {after} | {trial.remembered} | {trial.played}"
-        )
+        where = f"interruption {number + 1} of {len(questions)}"
+        say(f"{where}: silent {after} | {trial.remembered} | {trial.played}")
 
 
 def _transcriber(room: EngineRoom) -> Callable[[Samples], Awaitable[str]]:
