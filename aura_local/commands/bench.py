@@ -1,4 +1,4 @@
-"""`aura bench voice|answers`"""
+"""`aura bench voice|answers|footprint`"""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ def register(application: typer.Typer) -> None:
     group = typer.Typer(help="Measure this installation.", no_args_is_help=True)
     group.command("voice")(voice)
     group.command("answers")(answers)
+    group.command("footprint")(footprint)
     application.add_typer(group, name="bench", rich_help_panel=INSTALLATION)
 
 
@@ -46,7 +47,7 @@ def voice(
         sizes = Sizes(questions, compared, sentences, interruptions)
         async with open_engine_room(loaded) as room:
             result = await run_voice_benchmark(room, sizes, seed=seed, say=_say)
-        _show(result)
+        _show(result, "Voice, from the labelled last speech sample")
         if report is not None:
             _write(report, result)
 
@@ -72,14 +73,31 @@ def answers(
 
         async def work(loaded: LoadedSettings) -> None:
             result = await _answers(loaded, questions)
-            print_table(
-                ("way", "measured"),
-                [(name, _cell(value)) for name, value in result.items() if name != "conditions"],
-            )
+            _show(result, "Answers to typed questions")
             if report is not None:
                 _write(report, result)
 
         run_command(work, home=Path(folder) / "home", profile=profile)
+
+
+def footprint(
+    report: Annotated[
+        Path | None, typer.Option("--json", help="Write the report to this file.", dir_okay=False)
+    ] = None,
+) -> None:
+    """Measure start, memory per conversation and tenant, and what is imported (about 2 minutes)."""
+
+    async def work(_: LoadedSettings) -> None:
+        from dataclasses import asdict
+
+        from aura_local.benchmark.footprint import measure_footprint
+
+        result = asdict(await measure_footprint())
+        _show(result, "Footprint of the demo profile")
+        if report is not None:
+            _write(report, result)
+
+    run_command(work, profile="demo")
 
 
 async def _answers(loaded: LoadedSettings, questions: int | None) -> dict[str, Any]:
@@ -100,9 +118,9 @@ def _say(line: str) -> None:
     print(line, flush=True)
 
 
-def _show(result: dict[str, Any]) -> None:
+def _show(result: dict[str, Any], title: str) -> None:
     rows = [(name, _cell(value)) for name, value in result.items() if name != "conditions"]
-    print_table(("figure", "measured"), rows, title="Voice, from the labelled last speech sample")
+    print_table(("figure", "measured"), rows, title=title)
 
 
 def _cell(value: object) -> str:
