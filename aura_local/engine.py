@@ -29,6 +29,7 @@ from aura_local.conversation.voice_session import VoiceSession
 from aura_local.data_home import DataHome, open_data_home
 from aura_local.engine_room import EngineRoom, Engines, EngineStatus
 from aura_local.errors import AuraError
+from aura_local.freed_memory import give_memory_back
 from aura_local.indexing_queue import IndexingQueue
 from aura_local.metrics import Metrics
 from aura_local.ports import AudioSink, Caller, GenerationLimits, GroundingSentence
@@ -261,6 +262,7 @@ class Engine:
         while True:
             await anyio.sleep(IDLE_SWEEP_S)
             await self.leases.close_idle()
+            await anyio.to_thread.run_sync(give_memory_back)
 
 
 def _grounding(retrieval: Retrieval) -> Grounding:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from aura_local.egress import silence_libraries
+
 pytest_plugins = ["tests.support.requirements"]
 
 
@@ -11,3 +13,8 @@ pytest_plugins = ["tests.support.requirements"]
 def anyio_backend() -> str:
     """The product runs on asyncio (uvicorn); so do its tests."""
     return "asyncio"
+
+
+def pytest_configure() -> None:
+    """Tests import engines without the product's beginning, which keeps libraries from reporting home."""
+    silence_libraries()

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 FILES = {
     0: "__init__ errors settings ports generation lanes cores fair_queue egress metrics logs data_files "
-    "isolation isolation_worker",
+    "freed_memory isolation isolation_worker",
     4: "engine engine_room engine_choice data_home indexing_queue session_metrics demo_tenant",
     5: "desktop desktop_audio desktop_playback",
 }

@@ -63,3 +63,12 @@ def test_no_label_could_name_a_tenant() -> None:
     }
     assert labels == {"method", "route", "status", "outcome", "stage", "kind", "lane"}
     assert set(TOKEN_KINDS.values()) == {"evaluated", "reused", "generated", "wasted"}
+
+
+def test_tasks_are_counted_at_each_scrape() -> None:
+    metrics = Metrics()
+    alive = [3]
+    metrics.watch_tasks(lambda: alive[0])
+    assert b"aura_tasks 3.0" in metrics.render()
+    alive[0] = 5
+    assert b"aura_tasks 5.0" in metrics.render()

@@ -117,7 +117,7 @@ def _resident_mb() -> float:
 
 def main() -> None:
     forbid_egress()
-    print(json.dumps(anyio.run(probe, Path(sys.argv[1]))))
+    sys.stdout.write(json.dumps(anyio.run(probe, Path(sys.argv[1]))))
 
 
 if __name__ == "__main__":

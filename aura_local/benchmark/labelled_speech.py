@@ -78,13 +78,9 @@ class UtteranceMaker:
     async def make(self, sentences: Sequence[str], *, paused_share: float = 0.3) -> list[Utterance]:
         """One utterance for each sentence; this share of them (evenly spread) with a pause of 0.3-1.0 s."""
         utterances = []
-        owed = 0.0
         for index, text in enumerate(sentences):
-            owed += paused_share
-            pause_s = 0.0
-            if owed >= 1 and len(text.split()) >= 4:
-                owed -= 1
-                pause_s = self._random.uniform(0.3, 1.0)
+            due = int((index + 1) * paused_share) > int(index * paused_share)
+            pause_s = self._random.uniform(0.3, 1.0) if due and len(text.split()) >= 4 else 0.0
             utterances.append(await self.speak(text, VOICES[index % len(VOICES)], pause_s))
         return utterances
 

@@ -30,6 +30,7 @@ LINGER_S: Final = 2.0
 """How long a body that is not wanted any more is still read (and dropped), so that a client in the middle
 of sending sees the answer rather than a reset connection."""
 
+_MIB: Final = 1024 * 1024
 _HOST: Final = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?")
 
 
@@ -154,7 +155,14 @@ class _Body:
         self.complete = message["type"] != "http.request" or not message.get("more_body", False)
 
     def _too_large(self) -> PayloadTooLarge:
-        return PayloadTooLarge(f"The request body is larger than the {self.limit_bytes} bytes allowed here.")
+        return PayloadTooLarge(
+            f"The request body is larger than the {_shown(self.limit_bytes)} allowed here."
+        )
+
+
+def _shown(size_bytes: int) -> str:
+    """In whole MiB from one on: the room for a form's headers around an upload says nothing to anyone."""
+    return f"{size_bytes // _MIB} MiB" if size_bytes >= _MIB else f"{size_bytes} bytes"
 
 
 def _expects_body(scope: Scope) -> int | None:

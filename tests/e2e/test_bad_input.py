@@ -77,10 +77,11 @@ async def test_a_wrong_key(product: Product) -> None:
 
 
 async def test_a_missing_key(product: Product) -> None:
-    for method, path in (("GET", "/api/documents"), ("POST", "/api/chat"), ("GET", "/metrics")):
-        message = refusal(httpx.request(method, product.url + path), 401, "authentication_failed")
-        assert "API key" in message
-    assert httpx.get(product.url + "/health").json() == {"status": "ok"}
+    async with httpx.AsyncClient(base_url=product.url, trust_env=False) as anyone:
+        for method, path in (("GET", "/api/documents"), ("POST", "/api/chat"), ("GET", "/metrics")):
+            message = refusal(await anyone.request(method, path), 401, "authentication_failed")
+            assert "API key" in message
+        assert (await anyone.get("/health")).json() == {"status": "ok"}
     async with voice_client(product.server.socket_url, {"type": "start"}) as client:
         assert await client.until_closed() == 4401
         assert "key" in client.events[0]["message"]
@@ -99,7 +100,7 @@ def test_an_unknown_document(product: Product) -> None:
 def test_an_upload_of_51_mib(product: Product) -> None:
     before = product.documents()
     message = refusal(product.upload("large.txt", b"x" * (51 * MIB)), 413, "payload_too_large")
-    assert str(50 * MIB) in message or "50 MiB" in message
+    assert "50 MiB" in message
     assert product.documents() == before
 
 
@@ -143,7 +144,7 @@ def test_a_zip_bomb_docx(product: Product) -> None:
                 part.write(bytes(MIB))
     assert len(content.getvalue()) < 2 * MIB
     reason = failed_upload(product, "bomb.docx", content.getvalue())
-    assert "large" in reason or "unpack" in reason or "bytes" in reason
+    assert "expands to more than" in reason
 
 
 def test_broken_utf_8(product: Product) -> None:
@@ -223,7 +224,9 @@ def impatient(museum_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 async def sessions_over(product: Product) -> None:
     """Wait until no session is open; fails after 20 s."""
     with anyio.fail_after(20):
-        while product.metric("aura_voice_sessions_open"):
+        while True:
+            if not product.metric("aura_voice_sessions_open"):
+                return
             await anyio.sleep(0.1)
 
 
@@ -241,7 +244,9 @@ async def test_a_client_that_stops_reading(impatient: Product) -> None:
                 await client.send({"type": "text", "text": "Tell me about the tickets and the prices."})
                 await anyio.sleep(0.5)
         impatient.assert_well()
-        client.cut()
+        client.socket.transport.resume_reading()
+        # The system's own deadline for unread data may come before the server's.
+        assert await client.until_closed() in (1006, 4504)
 
 
 async def test_a_client_that_stops_sending(impatient: Product, maker: UtteranceMaker) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 import zlib
 from collections import Counter
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.command_line import aura
 from tests.e2e.product_server import Product, serve
 
 pytestmark = [pytest.mark.engines, pytest.mark.llama, pytest.mark.starter]
@@ -97,32 +99,43 @@ def test_a_document_is_cited_until_it_is_deleted(
     assert not list((product.home / "tenants").glob(f"*/blobs/**/{document['sha256']}*"))
 
 
-def test_a_lost_index_is_rebuilt_and_cites_the_same_places(copied_museum: Path) -> None:
+@pytest.mark.parametrize("by_hand", [False, True], ids=["at_first_use", "by_aura_reindex"])
+def test_a_lost_index_is_rebuilt_and_cites_the_same_places(copied_museum: Path, by_hand: bool) -> None:
     questions = ["How much is an adult ticket?", "When does the museum open?", "Where is the cloakroom?"]
     with serve(copied_museum) as product:
         before = [product.ask(question)["citations"] for question in questions]
     for folder in (copied_museum / "home" / "tenants").glob("*/chroma"):
         shutil.rmtree(folder)
+    if by_hand:
+        run = aura(copied_museum, "reindex", "--all", "--json")
+        assert run.returncode == 0, run.stderr
+        assert json.loads(run.stdout)["rebuilt"][0]["vectors"] > 10
     with serve(copied_museum) as product:
         assert [product.ask(question)["citations"] for question in questions] == before
     assert len(list((copied_museum / "home" / "tenants").glob("*/chroma"))) == 1
 
 
+def report(number: int) -> bytes:
+    """A document that takes a second or so to index."""
+    sentences = (f"Paragraph {n} of report {number} is about subject {n * 7}." for n in range(150))
+    return " ".join(sentences).encode()
+
+
 def test_after_a_kill_while_indexing_every_acknowledged_document_is_indexed_once(
     copied_museum: Path,
 ) -> None:
-    names = [f"report-{number}.txt" for number in range(12)]
+    names = [f"report-{number}.txt" for number in range(8)]
     with serve(copied_museum) as product:
         museum = len(product.documents())
-        for name in names:
-            sentences = " ".join(f"Paragraph {n} of {name} is about subject {n * 7}." for n in range(200))
-            assert product.upload(name, sentences.encode(), wait=False).status_code == 202
+        for number, name in enumerate(names):
+            assert product.upload(name, report(number), wait=False).status_code == 202
+        unfinished = [document for document in product.documents() if document["status"] != "indexed"]
+        assert unfinished, "nothing was left to do"
         product.kill()
     with serve(copied_museum) as product:
-        # Asked again for each it waits until it is indexed; nothing is stored a second time.
-        for name in names:
-            sentences = " ".join(f"Paragraph {n} of {name} is about subject {n * 7}." for n in range(200))
-            assert product.upload(name, sentences.encode()).json()["status"] == "indexed"
+        # Sent again, each waits until it is indexed; nothing is stored a second time.
+        for number, name in enumerate(names):
+            assert product.upload(name, report(number)).json()["status"] == "indexed"
         documents = product.documents()
         counted = Counter(document["name"] for document in documents)
         assert [counted[name] for name in names] == [1] * len(names)

@@ -6,10 +6,11 @@ AURA's own voice are the models that ship.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import copytree
 from typing import Any, cast
 
 import numpy as np
@@ -17,7 +18,7 @@ import pytest
 
 from aura_local.adapters.scripted import ScriptedVoiceActivity
 from aura_local.audio.resample import resample
-from aura_local.benchmark.labelled_speech import UtteranceMaker
+from aura_local.benchmark.labelled_speech import UtteranceMaker, open_speaker
 from aura_local.benchmark.nonspeech import react_to, synthetic_sounds
 from aura_local.benchmark.questions import MuseumQuestion, answerable_questions, normalise
 from aura_local.benchmark.spoken_conversation import SpokenTurn, hold_conversation
@@ -76,15 +77,20 @@ class Museum:
         transcript = await self.recogniser.transcribe(speech, language="en", caller=caller)
         return normalise(transcript.text).split()
 
-    async def converse(self, maker: UtteranceMaker, questions: list[MuseumQuestion]) -> list[SpokenTurn]:
-        utterances = await maker.make([question.spoken for question in questions], paused_share=0.34)
+    async def converse(
+        self, maker: UtteranceMaker, questions: list[MuseumQuestion], *, paused_share: float
+    ) -> list[SpokenTurn]:
+        spoken = [question.spoken for question in questions]
+        utterances = await maker.make(spoken, paused_share=paused_share)
         async with hold_conversation(self.engine, self.handle, maker, real_time=False) as conversation:
             return [turn async for turn in conversation.turns(utterances)]
 
 
 @asynccontextmanager
-async def museum_engine(folder: Path, **replaced: Any) -> AsyncIterator[Museum]:
-    loaded = _settings(folder)
+async def museum_engine(
+    folder: Path, settings: Mapping[str, object] | None = None, **replaced: Any
+) -> AsyncIterator[Museum]:
+    loaded = _settings(folder, settings or {})
     real = EngineRoom(loaded.values, ModelStore(shipped_catalogues()))
     async with Engine.open(loaded, room=cast(Engines, RoomWith(real, replaced))) as engine:
         await engine.ready()
@@ -93,47 +99,51 @@ async def museum_engine(folder: Path, **replaced: Any) -> AsyncIterator[Museum]:
             yield Museum(engine, handle, real.engine("speech_to_text"))
 
 
-def _settings(folder: Path) -> LoadedSettings:
-    return load_settings(
-        {
-            "home": folder / "home",
-            "master_key_file": folder / "key" / "master.key",
-            "profile": "demo",
-            "limits.disk_reserve_bytes": 0,
-        },
-        {},
-    )
+def _settings(folder: Path, chosen: Mapping[str, object]) -> LoadedSettings:
+    settings = {
+        "home": folder / "home",
+        "master_key_file": folder / "key" / "master.key",
+        "profile": "demo",
+        "limits.disk_reserve_bytes": 0,
+    }
+    return load_settings({**settings, **chosen}, {})
 
 
 async def test_questions_are_heard_answered_and_cited(copied_museum: Path, maker: UtteranceMaker) -> None:
     async with museum_engine(copied_museum) as museum:
-        turns = await museum.converse(maker, QUESTIONS)
+        turns = await museum.converse(maker, QUESTIONS, paused_share=0.34)
     assert sum(turn.pause_s > 0 for turn in turns) == 3
     assert [turn.failure for turn in turns] == [""] * len(QUESTIONS)
     assert word_error_rate((turn.said, turn.heard) for turn in turns) <= 0.07
     pairs = list(zip(QUESTIONS, turns, strict=True))
-    right = [question.answered_by(turn.answer) for question, turn in pairs]
-    assert sum(right) >= 0.85 * len(pairs), [question.id for question, turn in pairs]
-    cited = [question.cited_by(turn.citations) for question, turn in pairs]
-    assert sum(cited) >= 0.95 * len(pairs), [question.id for question, turn in pairs]
+    wrong = [(turn.heard, turn.answer) for question, turn in pairs if not question.answered_by(turn.answer)]
+    assert len(wrong) <= 1, wrong
+    uncited = [(turn.heard, turn.answer) for question, turn in pairs if not question.cited_by(turn.citations)]
+    assert len(uncited) <= 1, uncited
     assert [turn.heard_answer for turn in turns] == [turn.answer for turn in turns]
     assert denied_count() == 0
 
 
 async def test_the_same_words_cost_the_same_work_again(museum_folder: Path, tmp_path: Path) -> None:
-    from shutil import copytree
+    """Each question in a session of its own, half of them with a pause that voids what was worked ahead.
 
-    from aura_local.benchmark.labelled_speech import open_speaker
+    Without partial transcripts: how many of them a machine can afford is a matter of its speed.
+    """
 
     async def run(name: str) -> list[dict[str, int]]:
         folder = Path(copytree(museum_folder, tmp_path / name))
-        async with museum_engine(folder) as museum, open_speaker() as speaker:
-            turns = await museum.converse(UtteranceMaker(speaker), QUESTIONS[:4])
-        return [dict(turn.work) for turn in turns]
+        settings = {"voice.partial_transcripts": False}
+        work = []
+        async with museum_engine(folder, settings) as museum, open_speaker() as speaker:
+            for number, question in enumerate(QUESTIONS[:4]):
+                maker = UtteranceMaker(speaker)
+                turns = await museum.converse(maker, [question], paused_share=number % 2)
+                work.append(dict(turns[0].work))
+        return work
 
     first = await run("first")
     assert await run("second") == first
-    assert sum(work["speculations"] for work in first) >= len(first)
+    assert sum(work["speculations"] for work in first) > len(first)
     assert sum(work["prompt_tokens_reused"] for work in first) > 0
 
 
@@ -227,4 +237,4 @@ def _cough() -> Samples:
         -(((frequencies - 1500) / 500) ** 2)
     )
     burst = np.fft.irfft(spectrum, count) * (0.2 + np.exp(-np.arange(count) / SPEECH_RATE_HZ / 0.08))
-    return (0.4 * burst / np.max(np.abs(burst))).astype(np.float32)
+    return np.asarray(0.4 * burst / np.max(np.abs(burst)), dtype=np.float32)
