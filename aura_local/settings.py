@@ -62,9 +62,9 @@ class VoiceSettings(Section):
     partial_transcripts: bool = Field(True, description="Show words while they are spoken.")
     complete_silence_ms: int = Field(200, ge=96, description="Silence that ends a finished sentence.")
     doubtful_silence_ms: int = Field(
-        700,
+        600,
         ge=96,
-        description="Silence that ends a doubtful sentence, or one that the documents do not answer.",
+        description="Silence that ends a doubtful sentence, or a statement the documents do not answer.",
     )
     incomplete_silence_ms: int = Field(1200, ge=96, description="Silence that ends any sentence.")
     barge_in_ms: int = Field(200, ge=64, description="Speech that interrupts a reply.")

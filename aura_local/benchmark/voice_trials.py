@@ -60,8 +60,10 @@ async def ask(client: VoiceClient, utterance: Utterance) -> QuestionTrial:
     end_s = began_s + utterance.last_speech_sample / SPEECH_RATE_HZ
 
     def answered() -> bool:
+        """A reply to the whole utterance is audible; one that cut into it is not the last."""
         started = client.since(place, "reply_started")
-        return bool(started) and client.replies[started[-1][1]["reply_id"]].audible_s is not None
+        audible_s = client.replies[started[-1][1]["reply_id"]].audible_s if started else None
+        return audible_s is not None and audible_s >= end_s
 
     await anyio.sleep(max(0.0, end_s - time.monotonic()))
     await client.wait_for(answered, within_s=REPLY_WITHIN_S)

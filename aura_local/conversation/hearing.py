@@ -21,7 +21,7 @@ class WaitRules:
     """Silence after which a turn is over, by how finished its text looks."""
 
     complete_ms: int = 200
-    doubtful_ms: int = 700
+    doubtful_ms: int = 600
     incomplete_ms: int = 1200
 
     def wait_ms(self, completion: float) -> int:

@@ -13,6 +13,7 @@ from aura_local.conversation import turn_events as inputs
 from aura_local.conversation.events import FinalTranscript, ReplyFinished, TurnFailed, TurnMetrics
 from aura_local.conversation.memory import ConversationMemory
 from aura_local.conversation.prompt import Exchange
+from aura_local.conversation.question_form import asks
 from aura_local.conversation.reply import Answering, Question, Retrieve
 from aura_local.conversation.session_jobs import SessionJobs
 from aura_local.conversation.spoken_reply import Notify, SpokenReply
@@ -36,6 +37,7 @@ class Speaking:
     """What a session speaks with, and to whom."""
 
     tenant_id: str
+    language: str
     answering: Answering
     retrieve: Retrieve
     text_to_speech: TextToSpeech
@@ -164,13 +166,18 @@ class LiveReplies:
             notify=speaking.notify,
             caller=question.caller,
             stopwatch=stopwatch,
-            doubted=lambda: self.advance(inputs.AnswerDoubted(turn, revision)),
+            doubted=lambda: self._doubt(turn, revision, text),
         )
 
     def _begin(self, reply: SpokenReply) -> None:
         """Make the answer; as long as it is not committed, what waits for that is not being worked on."""
         self.jobs.start_listener_paced(self._produce, reply)
         self.jobs.start(reply.prepared)
+
+    async def _doubt(self, turn: int, revision: int, text: str) -> None:
+        """The documents hold nothing on these words. A whole question is told so at once."""
+        if not asks(text, self.speaking.language):
+            await self.advance(inputs.AnswerDoubted(turn, revision))
 
     async def _produce(self, reply: SpokenReply) -> None:
         await reply.produce()

@@ -67,6 +67,7 @@ class VoiceSession:
         )
         speaking = Speaking(
             tenant_id=options.tenant_id,
+            language=options.language,
             answering=engines.answering,
             retrieve=retrieve,
             text_to_speech=engines.text_to_speech,

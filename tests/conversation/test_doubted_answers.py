@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aura_local.conversation.memory import ConversationMemory
+from aura_local.conversation.question_form import asks
 from aura_local.conversation.speech_gate import SpeechPaused, SpeechStarted
 from aura_local.conversation.turn_effects import StartReply
 from aura_local.conversation.turn_events import AnswerDoubted, Event, TimePassed, Transcribed
@@ -53,14 +54,44 @@ def test_a_doubt_never_shortens_the_wait() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_session_waits_for_the_rest_of_what_the_documents_do_not_answer(
-    memory: ConversationMemory,
-) -> None:
-    conversation = Conversation(memory)
+async def test_a_whole_question_is_declined_at_once(memory: ConversationMemory) -> None:
+    conversation = Conversation(memory, transcripts=["what is the weather like"])
     conversation.documents.found = grounding("Nothing on that.", answerable=False)
     async with running(conversation) as talk:
         await talk.speak(800)
-        await talk.pause(600)
+        await talk.pause(300)
+        assert talk.phase() is not Phase.PAUSED
+        await talk.hear_out()
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "question"),
+    [
+        ("where is the exit", "en", True),
+        ("thank you where is the exit", "en", True),
+        ("students pay", "en", False),
+        ("a child ticket to", "en", False),
+        ("you close at six?", "en", True),
+        ("hello", "en", False),
+        ("wo ist der ausgang", "de", True),
+        ("ich möchte eine karte", "de", False),
+        ("¿dónde está la salida", "es", True),
+        ("missä on uloskäynti", "fi", True),
+    ],
+)
+def test_questions_are_known_by_their_form(text: str, language: str, question: bool) -> None:
+    assert asks(text, language) is question
+
+
+@pytest.mark.anyio
+async def test_a_session_waits_for_the_rest_of_what_the_documents_do_not_answer(
+    memory: ConversationMemory,
+) -> None:
+    conversation = Conversation(memory, transcripts=["students pay"])
+    conversation.documents.found = grounding("Nothing on that.", answerable=False)
+    async with running(conversation) as talk:
+        await talk.speak(800)
+        await talk.pause(500)
         assert talk.phase() is Phase.PAUSED, "an answer would have been given after 200 ms"
         await talk.pause(300)
         await talk.hear_out()
