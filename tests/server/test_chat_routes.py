@@ -85,7 +85,7 @@ async def test_another_tenant_neither_sees_the_documents_nor_the_session(
         (b'{"question": 7}', 400, "invalid_request", "question"),
         (b'{"question": "hidden words", "tenant": "x"}', 400, "invalid_request", "tenant"),
         (json.dumps({"question": "x" * 2001}).encode(), 413, "payload_too_large", "2000"),
-        (b'{"question": "' + b"x" * 1_100_000, 413, "payload_too_large", "1048576"),
+        (b'{"question": "' + b"x" * 1_100_000, 413, "payload_too_large", "1 MiB"),
     ],
 )
 @pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
