@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ class Held:
     resident_bytes: int
     threads: int
     descriptors: int
+    """Without those of Chroma's own file: it opens one for every pool thread that happens to ask it, so
+    their number follows the scheduler and is bounded by the pool, not by the sessions."""
 
 
 def look_at(process_id: int) -> Held:
@@ -26,5 +29,14 @@ def look_at(process_id: int) -> Held:
     return Held(
         resident_bytes=int((place / "statm").read_text().split()[1]) * _PAGE_BYTES,
         threads=len(os.listdir(place / "task")),
-        descriptors=len(os.listdir(place / "fd")),
+        descriptors=sum("/chroma/" not in target for target in _open_files(place / "fd")),
     )
+
+
+def _open_files(folder: Path) -> list[str]:
+    """Where the process's descriptors lead; one that closes meanwhile is left out."""
+    targets = []
+    for name in os.listdir(folder):
+        with contextlib.suppress(FileNotFoundError):
+            targets.append(os.readlink(folder / name))
+    return targets
