@@ -6,6 +6,7 @@ document or a session. Whoever can read the metrics learns how much is done, not
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from typing import Final, Literal
 
@@ -84,6 +85,12 @@ class Metrics:
         self.tasks = Gauge(
             "aura_tasks", "Tasks that are alive; idle, always as many.", registry=self.registry
         )
+        self.pool_threads = Gauge(
+            "aura_pool_threads",
+            "Threads that blocking calls run on; at most 40, given up after 10 s without work.",
+            registry=self.registry,
+        )
+        self.pool_threads.set_function(_pool_threads)
 
     def request_finished(self, method: str, route: str, status: int, seconds: float) -> None:
         """`route` is the template (`/api/documents/{document_id}`), never the path."""
@@ -136,3 +143,7 @@ class Metrics:
     def render(self) -> bytes:
         """The text format that Prometheus scrapes, of type `CONTENT_TYPE`."""
         return generate_latest(self.registry)
+
+
+def _pool_threads() -> int:
+    return sum(thread.name == "AnyIO worker thread" for thread in threading.enumerate())

@@ -122,8 +122,12 @@ class SpeechToText(Protocol):
     @property
     def description(self) -> EngineDescription: ...
 
-    async def transcribe(self, speech: Samples, *, language: str, caller: Caller) -> Transcript:
+    async def transcribe(
+        self, speech: Samples, *, language: str, caller: Caller, partial: bool = False
+    ) -> Transcript:
         """Transcribe one utterance (16 kHz, at most 60 s).
+
+        `partial`: the speaker is still talking and more will follow, so nothing doubtful is looked at twice.
 
         Cancelling the call forgets the result; native work that has begun runs to its end (bounded by
         the length of the speech). Raises `LaneBusy`, `EngineUnavailable`.

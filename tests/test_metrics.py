@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import re
+
+import anyio.to_thread
 import pytest
 
 from aura_local.metrics import TOKEN_KINDS, Metrics
@@ -63,6 +66,12 @@ def test_no_label_could_name_a_tenant() -> None:
     }
     assert labels == {"method", "route", "status", "outcome", "stage", "kind", "lane"}
     assert set(TOKEN_KINDS.values()) == {"evaluated", "reused", "generated", "wasted"}
+
+
+@pytest.mark.anyio
+async def test_threads_of_the_pool_are_counted() -> None:
+    during = await anyio.to_thread.run_sync(Metrics().render)
+    assert re.search(rb"^aura_pool_threads [1-9]", during, re.MULTILINE)
 
 
 def test_tasks_are_counted_at_each_scrape() -> None:

@@ -101,7 +101,9 @@ class ScriptedSpeechToText:
         self.script = Script()
         self.transcripts = list(transcripts)
 
-    async def transcribe(self, speech: Samples, *, language: str, caller: Caller) -> Transcript:
+    async def transcribe(
+        self, speech: Samples, *, language: str, caller: Caller, partial: bool = False
+    ) -> Transcript:
         await self.script.enter("transcribe", len(speech), language, caller)
         following = self.transcripts.pop(0) if len(self.transcripts) > 1 else self.transcripts[0]
         return following if isinstance(following, Transcript) else Transcript(following, 0.0, 0.0, language)

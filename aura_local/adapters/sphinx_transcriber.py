@@ -37,7 +37,9 @@ class SphinxTranscriber:
     def description(self) -> EngineDescription:
         return self._description
 
-    async def transcribe(self, speech: Samples, *, language: str, caller: Caller) -> Transcript:
+    async def transcribe(
+        self, speech: Samples, *, language: str, caller: Caller, partial: bool = False
+    ) -> Transcript:
         """See `SpeechToText.transcribe`; lower case, no punctuation, no probabilities.
 
         The whole utterance is decoded in one go, which takes about a third of its length.

@@ -81,8 +81,10 @@ class Hearing:
         )
         return Heard(transcript, self._waits.wait_ms(completion))
 
-    async def transcribe(self, speech: Samples, caller: Caller) -> Transcript:
-        return await self._transcriber.transcribe(speech, language=self._language, caller=caller)
+    async def transcribe(self, speech: Samples, caller: Caller, *, partial: bool = False) -> Transcript:
+        return await self._transcriber.transcribe(
+            speech, language=self._language, caller=caller, partial=partial
+        )
 
 
 class StablePrefix:

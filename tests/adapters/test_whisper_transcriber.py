@@ -54,7 +54,7 @@ async def test_only_models_made_for_it_get_a_fitted_window() -> None:
         await engine.close()
 
 
-async def test_a_doubtful_text_is_heard_once_more_with_the_full_window(
+async def test_a_doubtful_text_is_heard_again_by_a_beam_and_with_the_full_window(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     engine = open_adapter(folder_context(WHISPER, dynamic_window=True))
@@ -63,6 +63,9 @@ async def test_a_doubtful_text_is_heard_once_more_with_the_full_window(
     heard = await engine.transcribe(clips[0], language="en", caller=CALLER)
     assert heard.encoder_frames == LEAST_FRAMES + FULL_FRAMES
     assert heard.text == SENTENCES[0]
+    early = await engine.transcribe(clips[0], language="en", caller=CALLER, partial=True)
+    assert early.encoder_frames == LEAST_FRAMES
+    assert early.decoded_tokens * 3 == heard.decoded_tokens
     await engine.close()
 
 
