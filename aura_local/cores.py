@@ -12,8 +12,11 @@ import itertools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from aura_local.ports import Priority
+
+QUEUE_WAIT_S: Final = 10.0
 
 
 class CoreBudget:
@@ -22,7 +25,7 @@ class CoreBudget:
     Held by engine threads for one short quantum of native work (at most about 100 ms) at a time.
     """
 
-    def __init__(self, cores: int) -> None:
+    def __init__(self, cores: int, *, queue_wait_s: float = QUEUE_WAIT_S) -> None:
         if cores < 1:
             raise ValueError("a core budget needs at least one core")
         self._free = cores
@@ -32,6 +35,8 @@ class CoreBudget:
         self._order = itertools.count()
         self.queues: dict[str, Callable[[], int]] = {}
         """Lengths of the queues in front of the engines that share these cores, by engine."""
+        self.queue_wait_s = queue_wait_s
+        """How long a person's request may stand in one of them before it is refused."""
 
     @property
     def cores(self) -> int:

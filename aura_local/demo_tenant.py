@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import anyio
 import anyio.to_thread
 
-from aura_local.accounts.credentials import issue
+from aura_local.accounts.api_keys import ApiKeys
 from aura_local.data_files import data_folder
 from aura_local.errors import AuraError, DocumentUnreadable, NotFound
 from aura_local.storage.catalog import Tenant
@@ -45,17 +45,25 @@ async def ensure_demo_tenant(engine: Engine, *, progress: DemoProgress | None = 
     ingestion = engine.ingestion
     documents = await anyio.to_thread.run_sync(demo_documents)
     async with engine.leases.lease(tenant.id) as handle:
-        indexed = {record.sha256 for record in await ingestion.list(handle) if record.status == "indexed"}
+        there = await ingestion.list(handle)
+        indexed = {record.sha256 for record in there if record.status == "indexed"}
+        shipped: set[str] = set()
         for done, path in enumerate(documents):
             content = await anyio.Path(path).read_bytes()
-            if hashlib.sha256(content).hexdigest() in indexed:
+            digest = hashlib.sha256(content).hexdigest()
+            shipped.add(digest)
+            if digest in indexed:
                 continue
             if progress is not None:
                 progress(path.name, done, len(documents))
-            accepted = await ingestion.add(handle, path.name, _whole(content))
+            accepted = await ingestion.add(handle, path.name, _whole(content), audience="public")
             record = await ingestion.index(handle, accepted.id)
             if record.status != "indexed":
                 raise DocumentUnreadable(f"The demo document {path.name} was not indexed: {record.reason}")
+        # A museum of before documents had an audience.
+        for record in there:
+            if record.sha256 in shipped and record.audience != "public":
+                await ingestion.set_audience(handle, record.id, "public")
     return tenant, created
 
 
@@ -65,10 +73,11 @@ async def demo_key(engine: Engine) -> str:
     Raises `NotFound` where there is no demo tenant.
     """
     tenant = await engine.catalog.tenant_by_name(DEMO_TENANT)
-    for key in await engine.catalog.api_keys(tenant.id):
+    keys = ApiKeys(engine.catalog.database)
+    for key in await keys.of_tenant(tenant.id):
         if key.label == START_PAGE_LABEL and key.revoked_at is None:
-            await engine.catalog.revoke_api_key(tenant.id, key.id)
-    return (await issue(engine.catalog, tenant.id, START_PAGE_LABEL)).key
+            await keys.revoke(tenant.id, key.id)
+    return (await keys.issue(tenant.id, START_PAGE_LABEL)).key
 
 
 async def _find_or_create(engine: Engine) -> tuple[Tenant, bool]:

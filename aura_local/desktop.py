@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import anyio
 import numpy as np
 
+from aura_local.accounts.principal import operator
 from aura_local.ports import AudioSink, Samples
 
 if TYPE_CHECKING:
@@ -57,7 +58,12 @@ async def converse(
     can interrupt. Raises what the devices and the detector raise; a failed turn is an event.
     """
     session = await engine.voice_session(
-        handle, sink=loudspeaker, notify=notify, language=language, voice=voice
+        handle,
+        asker=operator(handle.id),
+        sink=loudspeaker,
+        notify=notify,
+        language=language,
+        voice=voice,
     )
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(listen, session, microphone, None if headphones else loudspeaker)

@@ -8,21 +8,28 @@ interpreter refuses what goes out all the same, and counts it. The hook sees eve
 lookup made through Python's `socket` module, that is, all of asyncio, http clients and telemetry. It does
 not see native code that opens sockets by itself, nor other processes, nor the lookup of a name that is
 handed to `socket.connect` without `getaddrinfo` (the interpreter resolves it first; the connection is
-refused). For those there is the network namespace of the test suite, and of a careful installation.
+refused). For those there is the network namespace of the test suite, and of a careful installation
+(`confinement.py` says whether there is one).
+
+What may go out nevertheless needs a permit for one host and one purpose (`egress_permits.py`).
 """
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import socket
 import sys
-import threading
-from collections import deque
 from collections.abc import Callable, MutableMapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
+from aura_local.egress_permits import (
+    parse_address,
+    permit_for_connection,
+    permit_for_lookup,
+    plain_address,
+    tell_holder,
+)
+from aura_local.egress_record import DeniedAttempt, EgressRecord, EgressSummary
 from aura_local.errors import EgressDenied
 
 OFFLINE_ENVIRONMENT: Final = {
@@ -37,59 +44,20 @@ OFFLINE_ENVIRONMENT: Final = {
 }
 """What must hold whatever the caller's environment says."""
 
-REMEMBERED_ATTEMPTS: Final = 100
-
-
-@dataclass(frozen=True, slots=True)
-class DeniedAttempt:
-    """A connection or name lookup that was refused; nothing was sent."""
-
-    operation: str
-    """The audit event, e.g. `socket.connect`."""
-    target: str
-    """Host and port as the caller gave them."""
-
-
-class _Refusals:
-    """What was refused so far. Audit hooks run on whichever thread made the call."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._latest: deque[DeniedAttempt] = deque(maxlen=REMEMBERED_ATTEMPTS)
-        self._count = 0
-        self.installed = False
-
-    def install_once(self) -> bool:
-        """True for the one caller that is to install the hook."""
-        with self._lock:
-            first, self.installed = not self.installed, True
-            return first
-
-    def refuse(self, operation: str, target: str) -> None:
-        with self._lock:
-            self._count += 1
-            self._latest.append(DeniedAttempt(operation, target))
-        raise EgressDenied(f"This installation is offline: {operation} to {target} was refused.")
-
-    def read(self) -> tuple[int, tuple[DeniedAttempt, ...]]:
-        with self._lock:
-            return self._count, tuple(self._latest)
-
-
 # An audit hook belongs to the process and can never be removed; so does what it has counted.
-_refusals: Final = _Refusals()
+_record: Final = EgressRecord()
 
 
 def forbid_egress(environment: MutableMapping[str, str] | None = None) -> None:
-    """Refuse every connection but loopback and local sockets, for the rest of the process. Idempotent.
+    """Refuse every connection but local ones and what a permit allows, for the rest of the process.
 
-    From now on such calls raise `EgressDenied` where they are made.
+    Idempotent. From now on such calls raise `EgressDenied` where they are made.
     """
     variables = os.environ if environment is None else environment
     variables.update(OFFLINE_ENVIRONMENT)
     for name, value in _thread_environment().items():
         variables.setdefault(name, value)
-    if _refusals.install_once():
+    if _record.install_once():
         sys.addaudithook(_audit)
 
 
@@ -103,12 +71,17 @@ def silence_libraries() -> None:
 
 def denied_attempts() -> tuple[DeniedAttempt, ...]:
     """The latest refused attempts, oldest first, at most `REMEMBERED_ATTEMPTS`."""
-    return _refusals.read()[1]
+    return _record.denied_attempts()
 
 
 def denied_count() -> int:
     """Attempts refused since the process began."""
-    return _refusals.read()[0]
+    return _record.denied_count()
+
+
+def egress_summary() -> EgressSummary:
+    """What the guard has counted since the process began."""
+    return _record.summary()
 
 
 def _thread_environment() -> dict[str, str]:
@@ -133,14 +106,36 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
         check(event, arguments)
 
 
+def _refuse(operation: str, target: str) -> NoReturn:
+    _record.denied(DeniedAttempt(operation, target, tell_holder(target)))
+    raise EgressDenied(f"This installation is offline: {operation} to {target} was refused.")
+
+
+def _count_socket(_event: str, arguments: tuple[Any, ...]) -> None:
+    """`socket.__new__`: (socket, family, type, protocol)."""
+    family = arguments[1]
+    if family != -1:  # -1: found out by the kernel, from a descriptor that is there already
+        _record.socket(socket.AddressFamily(family).name if family in _FAMILIES else str(family))
+
+
 def _check_address(event: str, arguments: tuple[Any, ...]) -> None:
     """`socket.connect`, `socket.sendto`, `socket.sendmsg`: (socket, address)."""
     connection, address = arguments
     if address is None or connection.family in _LOCAL_FAMILIES:  # no address: the socket is connected
         return
-    host = address[0] if connection.family in _INTERNET_FAMILIES else ""
-    if not _is_loopback(host):
-        _refusals.refuse(event, f"{host}:{address[1]}" if host else str(connection.family))
+    if connection.family not in _INTERNET_FAMILIES:
+        _refuse(event, str(connection.family))
+    host, port = address[:2]
+    if _is_loopback(host):
+        _record.local()
+        return
+    parsed = parse_address(host)
+    if event == "socket.connect" and parsed is not None:
+        purpose = permit_for_connection(parsed, port, connection.type)
+        if purpose is not None:
+            _record.permitted(purpose)
+            return
+    _refuse(event, f"{host}:{port}")
 
 
 def _check_lookup(event: str, arguments: tuple[Any, ...]) -> None:
@@ -153,18 +148,23 @@ def _check_lookup(event: str, arguments: tuple[Any, ...]) -> None:
         host = bytes(host).decode("ascii", "replace")
     if not host or host == "localhost":
         return
-    if _parse(host) is None or (event == "socket.gethostbyaddr" and not _is_loopback(host)):
-        _refusals.refuse(event, str(host))
+    if parse_address(host) is not None and (event != "socket.gethostbyaddr" or _is_loopback(host)):
+        return
+    purpose = permit_for_lookup(host, arguments[1]) if event == "socket.getaddrinfo" else None
+    if purpose is None:
+        _refuse(event, str(host))
+    _record.permitted(purpose)
 
 
 def _check_reverse_lookup(event: str, arguments: tuple[Any, ...]) -> None:
     """`socket.getnameinfo` (address,)."""
     host = arguments[0][0]
     if not _is_loopback(host):
-        _refusals.refuse(event, str(host))
+        _refuse(event, str(host))
 
 
 _CHECKS: Final[dict[str, Callable[[str, tuple[Any, ...]], None]]] = {
+    "socket.__new__": _count_socket,
     "socket.connect": _check_address,
     "socket.sendto": _check_address,
     "socket.sendmsg": _check_address,
@@ -173,6 +173,7 @@ _CHECKS: Final[dict[str, Callable[[str, tuple[Any, ...]], None]]] = {
     "socket.gethostbyaddr": _check_lookup,
     "socket.getnameinfo": _check_reverse_lookup,
 }
+_FAMILIES: Final = frozenset(socket.AddressFamily)
 _INTERNET_FAMILIES: Final = (socket.AF_INET, socket.AF_INET6)
 _LOCAL_FAMILIES: Final = tuple(
     getattr(socket, name) for name in ("AF_UNIX", "AF_NETLINK", "AF_ALG") if hasattr(socket, name)
@@ -183,14 +184,5 @@ _LOCAL_FAMILIES: Final = tuple(
 def _is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
-    address = _parse(host)
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return address is not None and address.is_loopback
-
-
-def _parse(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        return None
+    address = parse_address(host)
+    return address is not None and plain_address(address).is_loopback

@@ -82,7 +82,9 @@ class EngineRoom:
         self._engines: dict[str, Any] = {}
         self._failures: dict[str, AuraError] = {}
         self._quoting: Any = None
-        self.budget = CoreBudget(settings.engines.cores or os.cpu_count() or 1)
+        self.budget = CoreBudget(
+            settings.engines.cores or os.cpu_count() or 1, queue_wait_s=settings.limits.queue_wait_s
+        )
 
     def _choose(self, job: Job, present: frozenset[str]) -> Choice:
         settings, adapters = self._settings, frozenset(installed_adapters(job))

@@ -4,6 +4,8 @@
     ├── ConfigurationError          aura.toml, an AURA_* variable or an argument is wrong
     ├── AuthenticationFailed        the credential is missing, malformed, unknown or revoked
     ├── PermissionDenied            the credential is good, but does not reach this far
+    │   └── TenantSuspended         the whole tenant has been stopped by the platform's owner
+    ├── QuotaExceeded               the tenant has used up what its tier allows
     ├── NotFound                    no such thing for this tenant (other tenants' things included)
     ├── Conflict                    the thing exists already, or is in another state
     ├── InvalidRequest              the request cannot be understood
@@ -15,7 +17,8 @@
     │   └── AudioUnreadable         audio that cannot be decoded
     ├── Busy                        try again later
     │   ├── LaneBusy                the waiting queue of an engine is full
-    │   └── TooManySessions         the tenant or the server has no free voice session
+    │   ├── TooManySessions         the tenant or the server has no free voice session
+    │   └── TooManyRequests         more attempts or requests than allowed in this time
     ├── DeadlineExceeded            the work took longer than it may
     ├── EngineUnavailable           an engine cannot do its work
     │   ├── ModelMissing            weights or a package are not installed
@@ -67,6 +70,18 @@ class PermissionDenied(AuraError):
     """The credential is good, but does not reach this far."""
 
     default_code = "permission_denied"
+
+
+class TenantSuspended(PermissionDenied):
+    """The tenant has been stopped by the platform's owner; its data is kept."""
+
+    default_code = "tenant_suspended"
+
+
+class QuotaExceeded(AuraError):
+    """The tenant has used up what its tier allows; the message names the limit."""
+
+    default_code = "quota_exceeded"
 
 
 class NotFound(AuraError):
@@ -140,6 +155,12 @@ class TooManySessions(Busy):
     """The tenant or the server has no free voice session."""
 
     default_code = "too_many_sessions"
+
+
+class TooManyRequests(Busy):
+    """More attempts or requests than are allowed in this time."""
+
+    default_code = "too_many_requests"
 
 
 class DeadlineExceeded(AuraError):

@@ -10,14 +10,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from aura_local.cores import CoreBudget
-from aura_local.errors import EngineUnavailable
+from aura_local.errors import EngineUnavailable, LaneBusy
 from aura_local.fair_queue import FairQueue
-from aura_local.ports import Caller
+from aura_local.ports import Caller, Priority
 
 T = TypeVar("T")
 
@@ -100,8 +100,8 @@ class Lane:
         """Run `work` on the lane's thread while holding one core.
 
         Cancelling takes waiting work out of the queue; work that has begun runs to its end and its
-        result is dropped. Raises `LaneBusy`, `EngineUnavailable` (the lane is closed), and what `work`
-        raises.
+        result is dropped. Raises `LaneBusy` (the queue is full, or the work has waited too long in it),
+        `EngineUnavailable` (the lane is closed), and what `work` raises.
         """
         loop = asyncio.get_running_loop()
         result: asyncio.Future[T] = loop.create_future()
@@ -117,10 +117,11 @@ class Lane:
 
         job = _Job(caller, execute, lambda error: _call_loop(loop, _fail, result, error))
         self._submit(job)
-        try:
-            return await result
-        finally:
-            self._abandon(job)
+        with self._waiting_bounded(job):
+            try:
+                return await result
+            finally:
+                self._abandon(job)
 
     def stream(
         self, produce: Callable[[StopToken], Iterator[T]], *, caller: Caller
@@ -157,11 +158,12 @@ class Lane:
 
         job = _Job(caller, execute, lambda error: generation.send(True, error))
         self._submit(job)
-        try:
-            yield generation.read()
-        finally:
-            generation.cancel()
-            self._abandon(job)
+        with self._waiting_bounded(job):
+            try:
+                yield generation.read()
+            finally:
+                generation.cancel()
+                self._abandon(job)
 
     async def close(self) -> None:
         """Refuse new work, fail what waits, and wait for the running job. Idempotent."""
@@ -180,6 +182,25 @@ class Lane:
                 self._thread = threading.Thread(target=self._serve, name=f"lane {self.name}", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
+
+    @contextmanager
+    def _waiting_bounded(self, job: _Job) -> Iterator[None]:
+        """Fail the job when it has not begun in time. Work in the background has nobody who waits for it."""
+        if job.caller.priority is Priority.BACKGROUND:
+            yield
+            return
+        timer = asyncio.get_running_loop().call_later(self._budget.queue_wait_s, self._expire, job)
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _expire(self, job: _Job) -> None:
+        with self._changed:
+            waited = self._waiting.remove(job.caller, job)
+        if waited:
+            waited_s = self._budget.queue_wait_s
+            job.fail(LaneBusy(f"The {self.name} engine was busy for {waited_s:g} s; try again in a moment."))
 
     def _abandon(self, job: _Job) -> None:
         with self._changed:

@@ -1,27 +1,20 @@
-"""One frozen tree of settings: arguments, then `AURA_*` variables, then aura.toml, then defaults. Layer 0.
+"""One frozen tree of settings: what can be configured, and its defaults. Layer 0.
 
-Unknown keys are errors, in the file as in the environment: a misspelt setting must not be silently
-ignored. `aura doctor` prints every value with the source it came from.
+`settings_sources` fills it from arguments, variables and aura.toml.
 """
 
 from __future__ import annotations
 
-import os
-import tomllib
-from collections.abc import Mapping
+import re
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from aura_local.errors import ConfigurationError
+from aura_local.tiers import EXAMPLE_TIERS, TierName, TierSettings
 
-ENVIRONMENT_PREFIX: Final = "AURA_"
-OTHER_VARIABLES: Final = frozenset({"AURA_TEST_STRICT", "AURA_EVALS", "AURA_CONFIG", "AURA_KEY"})
-"""Variables with our prefix that are not settings."""
-
-Source = Literal["argument", "environment", "file", "default"]
+_ORIGIN: Final = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")
 
 
 class Section(BaseModel):
@@ -36,8 +29,28 @@ class ServerSettings(Section):
         description="Host headers that are answered; others are refused (stops DNS rebinding).",
     )
     allowed_origins: tuple[str, ...] = Field(
-        (), description="Origins besides our own whose pages may open sockets; exact matches."
+        (), description="Origins besides our own whose pages may use the API and sockets; exact matches."
     )
+    tls_cert: Path | None = Field(None, description="Certificate chain, PEM; with `tls_key` serves https.")
+    tls_key: Path | None = Field(None, description="Private key of `tls_cert`, PEM, readable by you alone.")
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _exact_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        """What browsers send is compared letter by letter, so nothing else can ever match."""
+        for origin in origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    "an origin is a scheme, a host in small letters and maybe a port, for example "
+                    "https://intranet.example; there are no wildcards and no paths"
+                )
+        return origins
+
+    @model_validator(mode="after")
+    def _certificate_with_key(self) -> ServerSettings:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key go together: set both or none")
+        return self
 
 
 class EngineSettings(Section):
@@ -74,22 +87,54 @@ class VoiceSettings(Section):
 class LimitSettings(Section):
     upload_bytes: int = Field(50 * 1024 * 1024, ge=1, description="Largest document.")
     json_body_bytes: int = Field(1024 * 1024, ge=1, description="Largest JSON request body.")
+    body_grace_s: float = Field(10.0, gt=0, description="Time a request body may arrive at any pace.")
+    body_bytes_per_s: int = Field(10 * 1024, ge=1, description="Slowest request body after that.")
     socket_frame_bytes: int = Field(64 * 1024, ge=1024, description="Largest socket message.")
+    messages_per_s: int = Field(100, ge=1, description="Socket messages per second, of one client.")
+    audio_pace: float = Field(1.25, gt=1, description="Audio accepted per second, in seconds.")
+    audio_head_start_s: float = Field(5.0, gt=0, description="Audio accepted at once at the start.")
     start_deadline_s: float = Field(5.0, gt=0, description="Time for the first socket message.")
-    header_deadline_s: float = Field(5.0, gt=0, description="Time for the headers of a request.")
+    header_deadline_s: float = Field(
+        5.0, gt=0, description="Time for the headers of a request, and for a TLS handshake."
+    )
+    header_bytes: int = Field(16 * 1024, ge=1024, description="Largest path and headers together.")
     send_deadline_s: float = Field(5.0, gt=0, description="Time a client may stop reading.")
+    tcp_user_timeout_s: float = Field(
+        8.0, gt=0, description="Time sent data may stay unread before the connection is cut (Linux)."
+    )
     input_stall_ms: int = Field(2000, ge=200, description="Missing audio that ends a running utterance.")
     idle_s: float = Field(60.0, gt=0, description="Socket without any message is closed.")
     session_s: float = Field(7200.0, gt=0, description="Longest voice session.")
     resume_s: float = Field(30.0, ge=0, description="Time a dropped session can be resumed.")
     sessions: int = Field(16, ge=1, description="Voice sessions at once on the server.")
     sessions_per_tenant: int = Field(10, ge=1, description="Voice sessions at once for one tenant.")
+    sessions_per_user: int = Field(3, ge=1, description="Voice sessions at once for one signed-in user.")
+    sessions_per_address: int = Field(
+        20, ge=1, description="Voice sessions at once from one address; a proxy's clients share its address."
+    )
+    anonymous_requests_per_minute: int = Field(
+        1200, ge=1, description="Requests without a credential, per address."
+    )
+    failed_logins_per_minute: int = Field(60, ge=1, description="Refused credentials, per address.")
+    queue_wait_s: float = Field(10.0, gt=0, description="Time a turn may wait for an engine, then 503.")
+    shutdown_s: float = Field(10.0, ge=1, description="Longest time from the signal to stop to the end.")
     open_tenants: int = Field(64, ge=1, description="Tenant files kept open.")
     question_characters: int = Field(2000, ge=1, description="Longest typed question.")
     disk_reserve_bytes: int = Field(500 * 1024 * 1024, ge=0, description="Space that writes leave free.")
 
 
-def _default_home() -> Path:
+class RetrievalSettings(Section):
+    index_location: Literal["disk", "memory"] = Field(
+        "disk", description="Where vector indexes lie: on the disk, not encrypted, or in memory alone."
+    )
+
+
+class MeteringSettings(Section):
+    default_tier: str = Field("enterprise", description="Tier of tenants that none was set for.")
+
+
+def default_home() -> Path:
+    """Where the data lies unless somebody says otherwise."""
     return Path(platformdirs.user_data_dir("aura-local"))
 
 
@@ -100,9 +145,13 @@ def _default_master_key_file() -> Path:
 class Settings(Section):
     """Everything that can be configured."""
 
-    home: Path = Field(default_factory=_default_home, description="Data folder.")
+    home: Path = Field(default_factory=default_home, description="Data folder.")
     master_key_file: Path = Field(
         default_factory=_default_master_key_file, description="Master key; never under the data folder."
+    )
+    master_key_source: Literal["file", "passphrase"] = Field(
+        "file",
+        description="`passphrase` keeps the master key sealed in the data folder and asks at every start.",
     )
     profile: Literal["auto", "demo"] = Field(
         "auto", description="`demo` uses the small synthetic models that ship; they are for tests and demos."
@@ -112,6 +161,22 @@ class Settings(Section):
     engines: EngineSettings = EngineSettings()
     voice: VoiceSettings = VoiceSettings()
     limits: LimitSettings = LimitSettings()
+    retrieval: RetrievalSettings = RetrievalSettings()
+    metering: MeteringSettings = MeteringSettings()
+    tiers: dict[TierName, TierSettings] = Field(
+        default_factory=lambda: dict(EXAMPLE_TIERS), description="Tiers by name, and what each allows."
+    )
+
+    @field_validator("tiers")
+    @classmethod
+    def _beside_the_examples(cls, tiers: dict[str, TierSettings]) -> dict[str, TierSettings]:
+        return {**EXAMPLE_TIERS, **tiers}
+
+    @model_validator(mode="after")
+    def _default_tier_exists(self) -> Settings:
+        if self.metering.default_tier not in self.tiers:
+            raise ValueError(f"metering.default_tier must be one of: {', '.join(self.tiers)}")
+        return self
 
     @model_validator(mode="after")
     def _key_apart_from_data(self) -> Settings:
@@ -120,118 +185,3 @@ class Settings(Section):
                 "master_key_file must not lie under home: a key beside its data protects nothing"
             )
         return self
-
-
-class LoadedSettings:
-    """Settings together with the source of each value."""
-
-    def __init__(self, values: Settings, sources: Mapping[str, Source], file: Path | None) -> None:
-        self.values = values
-        self.sources = sources
-        """By dotted name, e.g. `server.port`."""
-        self.file = file
-        """The aura.toml that was read, if there was one."""
-
-
-def load_settings(
-    arguments: Mapping[str, Any] | None = None, environment: Mapping[str, str] | None = None
-) -> LoadedSettings:
-    """Merge all sources. `arguments` has dotted names; None values are left out.
-
-    The file is `AURA_CONFIG`, else `aura.toml` in the data folder. Raises `ConfigurationError` that names
-    the setting and where it came from.
-    """
-    variables = os.environ if environment is None else environment
-    from_arguments = {name: value for name, value in (arguments or {}).items() if value is not None}
-    from_environment = _environment_values(variables)
-    home = from_arguments.get("home") or from_environment.get("home") or _default_home()
-    path = Path(variables["AURA_CONFIG"]) if "AURA_CONFIG" in variables else Path(home) / "aura.toml"
-    from_file = _file_values(path, required="AURA_CONFIG" in variables)
-
-    merged: dict[str, Any] = {}
-    sources: dict[str, Source] = {}
-    layers: tuple[tuple[Source, Mapping[str, Any]], ...] = (
-        ("file", from_file),
-        ("environment", from_environment),
-        ("argument", from_arguments),
-    )
-    for source, values in layers:
-        for name, value in values.items():
-            _put(merged, name, value)
-            sources[name] = source
-    try:
-        settings = Settings.model_validate(merged)
-    except ValidationError as error:
-        raise _explain(error, sources, path) from error
-    for name in setting_names():
-        sources.setdefault(name, "default")
-    return LoadedSettings(settings, sources, path if from_file else None)
-
-
-def setting_names(section: type[BaseModel] = Settings, prefix: str = "") -> list[str]:
-    """Dotted names of all settings, in the order of their definition."""
-    names: list[str] = []
-    for name, field in section.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, Section):
-            names += setting_names(kind, f"{prefix}{name}.")
-        else:
-            names.append(prefix + name)
-    return names
-
-
-def _environment_values(variables: Mapping[str, str]) -> dict[str, str]:
-    """`AURA_SERVER__PORT` is `server.port`; a comma separates the items of a list."""
-    known = {ENVIRONMENT_PREFIX + name.replace(".", "__").upper(): name for name in setting_names()}
-    values: dict[str, Any] = {}
-    for variable, value in variables.items():
-        if not variable.startswith(ENVIRONMENT_PREFIX) or variable in OTHER_VARIABLES:
-            continue
-        if variable not in known:
-            raise ConfigurationError(f"{variable} is not a setting; `aura doctor` lists them all.")
-        name = known[variable]
-        listed = name in ("server.allowed_hosts", "server.allowed_origins")
-        values[name] = tuple(filter(None, map(str.strip, value.split(",")))) if listed else value
-    return values
-
-
-def _file_values(path: Path, *, required: bool) -> dict[str, Any]:
-    if not path.is_file():
-        if required:
-            raise ConfigurationError(f"AURA_CONFIG names {path}, which is not a file.")
-        return {}
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} is not valid TOML: {error}.") from error
-    return _flatten(document)
-
-
-def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, dict):
-            flat |= _flatten(value, f"{prefix}{name}.")
-        else:
-            flat[prefix + name] = value
-    return flat
-
-
-def _put(tree: dict[str, Any], name: str, value: Any) -> None:
-    *sections, last = name.split(".")
-    for section in sections:
-        if not isinstance(tree.setdefault(section, {}), dict):
-            raise ConfigurationError(f"{section} is a section of settings, not a value.")
-        tree = tree[section]
-    tree[last] = value
-
-
-def _explain(error: ValidationError, sources: Mapping[str, Source], path: Path) -> ConfigurationError:
-    problem = error.errors(include_url=False, include_input=False)[0]
-    name = ".".join(part for part in problem["loc"] if isinstance(part, str))
-    origin = {"file": str(path), "environment": "the environment", "argument": "the command line"}
-    where = origin.get(sources.get(name, ""), "the settings")
-    reason = "is not a setting" if problem["type"] == "extra_forbidden" else problem["msg"]
-    if not name:
-        return ConfigurationError(f"{reason.removeprefix('Value error, ')}.")
-    return ConfigurationError(f"{name} in {where}: {reason}.")

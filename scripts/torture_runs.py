@@ -29,7 +29,7 @@ from aura_local.demo_tenant import ensure_demo_tenant
 from aura_local.egress import forbid_egress
 from aura_local.engine import Engine
 from aura_local.engine_room import EngineRoom
-from aura_local.settings import load_settings
+from aura_local.settings_sources import load_settings
 
 SIZES = ("pull-request", "nightly", "release")
 CYCLES = dict(zip(SIZES, (100, 1_000, 10_000), strict=True))

@@ -25,6 +25,7 @@ async def test_all_documents_are_indexed_once(tmp_path: Path) -> None:
             first = await engine.ingestion.list(handle)
         assert sorted(record.name for record in first) == sorted(names)
         assert {record.status for record in first} == {"indexed"}
+        assert {record.audience for record in first} == {"public"}
 
         shown.clear()
         again, created = await ensure_demo_tenant(engine, progress=lambda *step: shown.append(step))
@@ -53,13 +54,13 @@ async def test_an_interrupted_run_is_taken_up_again(tmp_path: Path) -> None:
 
 
 async def test_a_new_key_replaces_the_earlier_one_and_no_other(tmp_path: Path) -> None:
-    from aura_local.accounts.credentials import issue
+    from aura_local.accounts.api_keys import ApiKeys
 
     async with open_scripted_engine(tmp_path) as engine:
         with pytest.raises(NotFound):
             await demo_key(engine)
         tenant = await engine.catalog.create_tenant(DEMO_TENANT)
-        own = await issue(engine.catalog, tenant.id, "till")
+        own = await ApiKeys(engine.catalog.database).issue(tenant.id, "till")
         first = await demo_key(engine)
         second = await demo_key(engine)
         with pytest.raises(AuthenticationFailed):

@@ -136,7 +136,7 @@ def test_offline_switches_win_over_the_callers_environment(name: str) -> None:
 def test_importing_does_not_install_anything() -> None:
     script = (
         "import os, sys; before = dict(os.environ); import aura_local.egress as e; "
-        "assert dict(os.environ) == before and not e._refusals.installed"
+        "assert dict(os.environ) == before and not e._record.installed"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
     assert callable(forbid_egress)

@@ -10,6 +10,7 @@ import anyio
 import numpy as np
 import pytest
 
+from aura_local.accounts.principal import operator
 from aura_local.adapters.scripted import (
     RecordingSink,
     ScriptedLanguageModel,
@@ -26,7 +27,7 @@ from aura_local.errors import (
     NotFound,
 )
 from aura_local.ports import Caller, Priority
-from aura_local.settings import load_settings
+from aura_local.settings_sources import load_settings
 from aura_local.storage.leases import TenantHandle
 from tests.support.engine import ScriptedRoom, open_museum, open_scripted_engine
 
@@ -45,13 +46,9 @@ async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
         yield engine
 
 
-def caller(handle: TenantHandle) -> Caller:
-    return Caller(handle.id, Priority.CHAT)
-
-
 async def ask(engine: Engine, handle: TenantHandle, question: str, session_id: str | None = None) -> str:
     """The session of an answer that was read to its end."""
-    async with engine.answer(handle, question, session_id=session_id, caller=caller(handle)) as chat:
+    async with engine.answer(handle, question, asker=operator(handle.id), session_id=session_id) as chat:
         async for _ in chat.stream:
             pass
     return chat.session_id
@@ -59,7 +56,7 @@ async def ask(engine: Engine, handle: TenantHandle, question: str, session_id: s
 
 async def test_a_typed_question_is_answered_from_the_documents(engine: Engine) -> None:
     async with open_museum(engine, OPENING, PARKING) as handle:
-        async with engine.answer(handle, QUESTION, session_id=None, caller=caller(handle)) as chat:
+        async with engine.answer(handle, QUESTION, asker=operator(handle.id), session_id=None) as chat:
             events = [event async for event in chat.stream]
         assert chat.stream.answer.text == OPENING
         (citation,) = chat.stream.answer.citations
@@ -89,7 +86,7 @@ async def test_a_conversation_of_another_tenant_does_not_exist(engine: Engine) -
 async def test_without_documents_it_declines(engine: Engine) -> None:
     async with (
         open_museum(engine) as handle,
-        engine.answer(handle, "when does it open", session_id=None, caller=caller(handle)) as chat,
+        engine.answer(handle, "when does it open", asker=operator(handle.id), session_id=None) as chat,
     ):
         async for _ in chat.stream:
             pass
@@ -103,7 +100,7 @@ async def test_a_small_model_is_checked(tmp_path: Path) -> None:
     async with (
         open_scripted_engine(tmp_path, room=room) as engine,
         open_museum(engine, OPENING) as handle,
-        engine.answer(handle, QUESTION, session_id=None, caller=caller(handle)) as chat,
+        engine.answer(handle, QUESTION, asker=operator(handle.id), session_id=None) as chat,
     ):
         async for _ in chat.stream:
             pass
@@ -124,7 +121,7 @@ async def test_a_spoken_question_is_answered_aloud(tmp_path: Path) -> None:
         events.append(event)
 
     async with open_scripted_engine(tmp_path, room=room) as engine, open_museum(engine, OPENING) as handle:
-        session = await engine.voice_session(handle, sink=sink, notify=notify)
+        session = await engine.voice_session(handle, asker=operator(handle.id), sink=sink, notify=notify)
         with anyio.fail_after(5):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(session.run)
@@ -153,7 +150,7 @@ async def test_data_survives_a_restart(tmp_path: Path) -> None:
     async with open_scripted_engine(tmp_path) as engine, open_museum(engine, OPENING) as handle:
         tenant_id = handle.id
     async with open_scripted_engine(tmp_path) as engine, engine.leases.lease(tenant_id) as handle:
-        grounding = await engine.retriever.retrieve(handle, QUESTION, caller=caller(handle))
+        grounding = await engine.retriever.retrieve(handle, QUESTION, caller=Caller(handle.id, Priority.CHAT))
         assert grounding.passages[0].document_name == "museum.txt"
 
 
@@ -187,7 +184,9 @@ async def test_a_missing_engine_is_named_and_the_others_work(tmp_path: Path) -> 
         async with open_museum(engine, OPENING) as handle:
             await ask(engine, handle, QUESTION)
             with pytest.raises(ModelMissing):
-                await engine.voice_session(handle, sink=RecordingSink(), notify=_ignore)
+                await engine.voice_session(
+                    handle, asker=operator(handle.id), sink=RecordingSink(), notify=_ignore
+                )
 
 
 async def _ignore(event: SessionEvent) -> None:

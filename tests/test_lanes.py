@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import anyio
 import pytest
 
 from aura_local.cores import CoreBudget
 from aura_local.errors import EngineUnavailable, LaneBusy
-from aura_local.lanes import Lane
+from aura_local.lanes import Lane, StopToken
 from aura_local.ports import Caller, Priority
 from tests.support.blocker import PATIENCE_S, Blocker
 
@@ -172,3 +172,52 @@ def test_a_loop_that_is_gone_does_not_kill_the_lane() -> None:
 
     asyncio.run(leave_in_the_middle())
     assert asyncio.run(ask_again()) == "alive"
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_a_person_does_not_wait_for_an_engine_without_end(streamed: bool) -> None:
+    lane = Lane("test", CoreBudget(1, queue_wait_s=0.05))
+    blocker = Blocker()
+    began: list[str] = []
+
+    def produce(_stop: StopToken) -> Iterator[str]:
+        began.append("stream")
+        yield from ()
+
+    async def ask() -> None:
+        if not streamed:
+            await lane.run(lambda: began.append("run"), caller=CHAT)
+            return
+        async with lane.stream(produce, caller=CHAT) as items:
+            async for _ in items:
+                pass
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: lane.run(blocker, caller=VOICE))
+        await blocker.begun()
+        with anyio.fail_after(PATIENCE_S), pytest.raises(LaneBusy, match=r"busy for 0\.05 s") as refused:
+            await ask()
+        assert refused.value.retryable
+        assert lane.waiting == 0
+        blocker.release.set()
+    await lane.run(lambda: None, caller=VOICE)
+    assert began == [], "what was refused must not run later"
+    await lane.close()
+
+
+async def test_work_in_the_background_waits_its_turn_and_begun_work_is_not_cut() -> None:
+    lane = Lane("test", CoreBudget(1, queue_wait_s=0.02))
+    blocker = Blocker()
+    results: list[str] = []
+
+    async def work(job: Callable[[], str], caller: Caller) -> None:
+        results.append(await lane.run(job, caller=caller))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(work, blocker, VOICE)
+        await blocker.begun()
+        tasks.start_soon(work, lambda: "indexed", Caller("a", Priority.BACKGROUND))
+        await anyio.sleep(0.06)
+        blocker.release.set()
+    assert results == ["blocked", "indexed"]
+    await lane.close()

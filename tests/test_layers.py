@@ -15,9 +15,10 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 FILES = {
-    0: "__init__ errors settings ports generation lanes cores fair_queue egress metrics logs data_files "
-    "freed_memory isolation isolation_worker",
-    4: "engine engine_room engine_choice data_home indexing_queue session_metrics demo_tenant",
+    0: "__init__ errors settings settings_sources tiers ports generation lanes cores fair_queue egress "
+    "egress_permits egress_record confinement metrics logs data_files freed_memory isolation isolation_worker",
+    4: "engine engine_room engine_choice data_home indexing_queue session_metrics session_allowance "
+    "grounded_retrieval demo_tenant",
     5: "desktop desktop_audio desktop_playback",
 }
 """Single files directly in `aura_local`, by layer."""
@@ -26,7 +27,7 @@ FOLDERS = {
     0: "audio",
     1: "storage",
     2: "accounts metering retrieval routing conversation catalogue audit",
-    3: "adapters",
+    3: "adapters administration",
     4: "benchmark evaluation",
     5: "commands",
 }

@@ -13,7 +13,9 @@ from pydantic import ValidationError
 from pydantic_core import PydanticUndefined
 
 from aura_local.errors import ConfigurationError
-from aura_local.settings import LoadedSettings, Section, Settings, load_settings, setting_names
+from aura_local.settings import Section, Settings
+from aura_local.settings_sources import LoadedSettings, load_settings, setting_names
+from aura_local.tiers import EXAMPLE_TIERS, TierSettings
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "settings.md"
 
@@ -151,6 +153,58 @@ def test_a_folder_whose_name_only_begins_the_same_is_another(tmp_path: Path) -> 
     load(tmp_path, AURA_MASTER_KEY_FILE=str(tmp_path / "home-keys" / "master.key"))
 
 
+def test_the_default_tier_has_no_limits(tmp_path: Path) -> None:
+    values = load(tmp_path).values
+    assert values.tiers == dict(EXAMPLE_TIERS)
+    assert set(values.tiers[values.metering.default_tier].model_dump().values()) == {None}
+
+
+def test_a_tier_of_the_file_replaces_an_example_as_a_whole_and_leaves_the_others(tmp_path: Path) -> None:
+    loaded = load(tmp_path, file="[tiers.free]\ndocuments = 3\n[tiers.open]\n")
+    assert loaded.values.tiers == {
+        "free": TierSettings(documents=3),
+        "pro": EXAMPLE_TIERS["pro"],
+        "enterprise": TierSettings(),
+        "open": TierSettings(),
+    }
+    assert loaded.sources["tiers"] == "file"
+    assert set(loaded.sources) == set(setting_names())
+    (tmp_path / "other").mkdir()
+    assert load(tmp_path / "other").values.tiers["free"] == EXAMPLE_TIERS["free"]
+
+
+@pytest.mark.parametrize(
+    ("file", "complaint"),
+    [
+        ("[tiers.free]\ndocumnets = 3", r"tiers\.free\.documnets in .*aura\.toml: is not a setting"),
+        ("[tiers.free]\ndocuments = -1", r"tiers\.free\.documents in .*aura\.toml: .*greater than or equal"),
+        ("[tiers.free]\ndocuments = 9223372036854775808", r"tiers\.free\.documents in .*: .*less than"),
+        ("[tiers.free]\ndocuments = 'many'", r"tiers\.free\.documents in .*aura\.toml: .*valid integer"),
+        ("[tiers.free.documents]\nlimit = 1", r"tiers\.free\.documents in .*aura\.toml: .*valid integer"),
+        ("[tiers]\nfree = 3", r"tiers\.free in .*aura\.toml: "),
+        ("tiers = 3", r"tiers in .*aura\.toml: .*valid dictionary"),
+        ("[tiers.'Free of charge']", r"tiers\.Free of charge in .*aura\.toml: .*match pattern"),
+        ("[metering]\ndefault_tier = 'gold'", r"default_tier must be one of: free, pro, enterprise\."),
+    ],
+)
+def test_what_is_wrong_with_a_tier_is_named(tmp_path: Path, file: str, complaint: str) -> None:
+    with pytest.raises(ConfigurationError, match=complaint):
+        load(tmp_path, file=file)
+
+
+@pytest.mark.parametrize("variable", ["AURA_TIERS", "AURA_TIERS__FREE__DOCUMENTS"])
+def test_tiers_cannot_be_set_by_variables(tmp_path: Path, variable: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"{variable} (cannot be set|is not a setting)"):
+        load_settings(None, {"AURA_HOME": str(tmp_path), variable: "1"})
+
+
+def test_the_default_tier_may_come_from_anywhere(tmp_path: Path) -> None:
+    file = "[tiers.gold]"
+    assert (
+        load(tmp_path, file=file, AURA_METERING__DEFAULT_TIER="gold").values.metering.default_tier == "gold"
+    )
+
+
 def test_settings_are_frozen(tmp_path: Path) -> None:
     values = load(tmp_path).values
     with pytest.raises(ValidationError):
@@ -178,3 +232,19 @@ def test_the_manual_lists_every_setting() -> None:
         assert meaning == description, name
         # A default that depends on the machine is described in words.
         assert expected_default in (default, None), name
+
+
+def test_the_manual_lists_every_limit_of_the_example_tiers() -> None:
+    rows = re.findall(
+        r"^\| `tiers\.NAME\.([a-z_]+)` \| (\S+) \| (\S+) \| (\S+) \| (.*) \|$",
+        DOCUMENT.read_text("utf-8"),
+        re.MULTILINE,
+    )
+    assert rows == [
+        (
+            name,
+            *(str(getattr(tier, name)).replace("None", "none") for tier in EXAMPLE_TIERS.values()),
+            field.description,
+        )
+        for name, field in TierSettings.model_fields.items()
+    ]

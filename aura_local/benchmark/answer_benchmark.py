@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from aura_local.accounts.principal import operator
 from aura_local.benchmark.conditions import conditions
 from aura_local.benchmark.questions import MuseumQuestion, answerable_questions, unanswerable_questions
 from aura_local.conversation.prompt import PromptSettings
@@ -14,6 +15,7 @@ from aura_local.conversation.reply import Answer, Answering, Question
 from aura_local.conversation.stopwatch import Stopwatch
 from aura_local.engine import Engine
 from aura_local.engine_room import EngineRoom
+from aura_local.grounded_retrieval import retrieve_for
 from aura_local.ports import Caller, GenerationLimits, LanguageModel, Priority
 from aura_local.storage.leases import TenantHandle
 
@@ -70,8 +72,9 @@ async def _measure(
 async def _ask(
     engine: Engine, handle: TenantHandle, answering: Answering, question: MuseumQuestion
 ) -> Answer:
+    retrieve = retrieve_for(engine.retriever, handle, operator(handle.id))
     asked = Question(question.typed, f"{handle.id}/benchmark", (), Caller(handle.id, Priority.CHAT))
-    async with answering.open(asked, engine.retrieve_from(handle), Stopwatch()) as stream:
+    async with answering.open(asked, retrieve, Stopwatch()) as stream:
         async for _ in stream:
             pass
     return stream.answer

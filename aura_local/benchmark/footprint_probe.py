@@ -26,7 +26,7 @@ from aura_local.demo_tenant import demo_documents
 from aura_local.egress import forbid_egress
 from aura_local.engine import Engine
 from aura_local.ports import Caller, Priority
-from aura_local.settings import load_settings
+from aura_local.settings_sources import load_settings
 from aura_local.storage.leases import TenantHandle
 
 TENANTS: Final = 4

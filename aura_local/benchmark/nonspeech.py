@@ -12,6 +12,7 @@ from typing import Final
 import anyio
 import numpy as np
 
+from aura_local.accounts.principal import operator
 from aura_local.audio.decode import decode_audio
 from aura_local.benchmark.labelled_speech import ROOM_LEVEL
 from aura_local.benchmark.recording_sink import RecordingSink
@@ -79,7 +80,9 @@ async def react_to(engine: Engine, handle: TenantHandle, sound: Sound) -> Reacti
         told.append(event)
 
     room = np.random.default_rng(7).normal(0.0, ROOM_LEVEL, int(AFTERWARDS_S * SPEECH_RATE_HZ))
-    session = await engine.voice_session(handle, sink=RecordingSink(clock), notify=notify)
+    session = await engine.voice_session(
+        handle, asker=operator(handle.id), sink=RecordingSink(clock), notify=notify
+    )
     microphone = VirtualMicrophone(session, clock, real_time=False)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(session.run)

@@ -9,6 +9,7 @@ from typing import Final
 
 import anyio
 
+from aura_local.accounts.principal import operator
 from aura_local.audio.resample import resample
 from aura_local.benchmark.labelled_speech import Utterance, UtteranceMaker
 from aura_local.benchmark.recording_sink import RecordingSink
@@ -147,7 +148,7 @@ async def hold_conversation(
     async def notify(event: SessionEvent) -> None:
         await listeners[0].notice(event)
 
-    session = await engine.voice_session(handle, sink=sink, notify=notify)
+    session = await engine.voice_session(handle, asker=operator(handle.id), sink=sink, notify=notify)
     microphone = VirtualMicrophone(session, clock, real_time=real_time)
     conversation = SpokenConversation(maker, session, microphone, sink)
     listeners.append(conversation)

@@ -28,6 +28,7 @@ COMMANDS: Final = (
     "reindex",
     "tenant",
     "key",
+    "tls",
     "doctor",
     "bench",
     "version",

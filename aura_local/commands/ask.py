@@ -13,7 +13,7 @@ from aura_local.commands.running import run_command
 
 if TYPE_CHECKING:
     from aura_local.conversation.reply import Answer
-    from aura_local.settings import LoadedSettings
+    from aura_local.settings_sources import LoadedSettings
 
 
 def register(application: typer.Typer) -> None:
@@ -41,12 +41,12 @@ def ask(
 async def _ask(
     loaded: LoadedSettings, question: str, tenant_name: str | None, session_id: str | None, *, as_json: bool
 ) -> None:
+    from aura_local.accounts.principal import operator
     from aura_local.commands.engines import wait_for_engines
     from aura_local.commands.tenants import find_tenant
     from aura_local.conversation.events import ReplyTextDelta
     from aura_local.engine import Engine
     from aura_local.errors import InvalidRequest
-    from aura_local.ports import Caller, Priority
 
     limit_characters = loaded.values.limits.question_characters
     if not question.strip() or len(question) > limit_characters:
@@ -54,10 +54,9 @@ async def _ask(
     async with Engine.open(loaded) as engine:
         tenant = await find_tenant(engine.catalog, tenant_name)
         await wait_for_engines(engine, "embedder", "language_model")
-        caller = Caller(tenant.id, Priority.CHAT)
         async with (
             engine.leases.lease(tenant.id) as handle,
-            engine.answer(handle, question, session_id=session_id, caller=caller) as chat,
+            engine.answer(handle, question, asker=operator(tenant.id), session_id=session_id) as chat,
         ):
             async for event in chat.stream:
                 if isinstance(event, ReplyTextDelta) and not as_json:

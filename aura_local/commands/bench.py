@@ -13,7 +13,7 @@ from aura_local.commands.panels import INSTALLATION
 from aura_local.commands.running import run_command
 
 if TYPE_CHECKING:
-    from aura_local.settings import LoadedSettings
+    from aura_local.settings_sources import LoadedSettings
 
 
 def register(application: typer.Typer) -> None:

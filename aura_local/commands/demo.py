@@ -15,7 +15,7 @@ from aura_local.commands.running import run_command
 if TYPE_CHECKING:
     from aura_local.benchmark.spoken_conversation import SpokenTurn
     from aura_local.engine import Engine
-    from aura_local.settings import LoadedSettings
+    from aura_local.settings_sources import LoadedSettings
 
 
 def register(application: typer.Typer) -> None:

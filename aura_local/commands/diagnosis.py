@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio.to_thread
+from pydantic_core import to_jsonable_python
 
+from aura_local.commands.protection import encryption
+from aura_local.confinement import confinement
 from aura_local.errors import AuraError
 
 if TYPE_CHECKING:
     from aura_local.engine_room import EngineStatus
-    from aura_local.settings import LoadedSettings
+    from aura_local.settings_sources import LoadedSettings
 
 MASK: Final = "********"
 _SECRET: Final = re.compile(r"(^|[._])(key|token|secret|password)$")
@@ -46,7 +49,8 @@ async def diagnose(loaded: LoadedSettings) -> dict[str, Any]:
         "machine": _machine(cores),
         "engines": [asdict(engine) for engine in engines],
         "sandbox": sandbox,
-        "encryption": await anyio.to_thread.run_sync(_encryption, settings.master_key_file),
+        "encryption": await anyio.to_thread.run_sync(encryption, settings),
+        "confinement": asdict(await anyio.to_thread.run_sync(confinement)),
         "data": await anyio.to_thread.run_sync(_data_folder, settings.home),
         "audio": await anyio.to_thread.run_sync(_audio),
     }
@@ -59,8 +63,7 @@ def settings_with_sources(loaded: LoadedSettings) -> dict[str, dict[str, object]
         value: Any = loaded.values
         for part in name.split("."):
             value = getattr(value, part)
-        plain = str(value) if isinstance(value, Path) else value
-        shown = MASK if value and _SECRET.search(name) else plain
+        shown = MASK if value and _SECRET.search(name) else to_jsonable_python(value, exclude_none=True)
         listed[name] = {"value": shown, "source": source}
     return listed
 
@@ -90,21 +93,6 @@ def _available_bytes() -> int | None:
             if line.startswith("MemAvailable:"):
                 return int(line.split()[1]) * 1024
     return None
-
-
-def _encryption(master_key_file: Path) -> dict[str, Any]:
-    import sqlcipher3.dbapi2 as sqlcipher
-
-    connection = sqlcipher.connect(":memory:")
-    try:
-        (cipher,) = connection.execute("PRAGMA cipher_version").fetchone()
-    finally:
-        connection.close()
-    return {
-        "cipher": f"SQLCipher {cipher}",
-        "master_key_file": str(master_key_file),
-        "master_key_present": master_key_file.is_file(),
-    }
 
 
 def _data_folder(home: Path) -> dict[str, Any]:

@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from aura_local.commands.failures import ExitCode
+from aura_local.commands.offline_proof import prove_offline
 from aura_local.commands.options import HomeOption, JsonOption, ProfileOption
 from aura_local.commands.output import print_json, print_table
 from aura_local.commands.panels import INSTALLATION
 from aura_local.commands.running import run_command
 
 if TYPE_CHECKING:
-    from aura_local.settings import LoadedSettings
+    from aura_local.settings_sources import LoadedSettings
 
 
 def register(application: typer.Typer) -> None:
     application.command("doctor", rich_help_panel=INSTALLATION)(doctor)
 
 
-def doctor(as_json: JsonOption = False, profile: ProfileOption = None, home: HomeOption = None) -> None:
+def doctor(
+    prove: Annotated[
+        bool,
+        typer.Option("--prove-offline", help="Run a spoken turn under watch and show what it did."),
+    ] = False,
+    as_json: JsonOption = False,
+    profile: ProfileOption = None,
+    home: HomeOption = None,
+) -> None:
     """Check this installation: engines, settings with their sources, encryption, disk, audio.
 
     Changes nothing. Exit code 3 when an engine's model or package is missing, 1 when one fails.
+    With --prove-offline 1 when anything reached for another machine, or nothing could be proven.
     """
+    if prove:
+        raise typer.Exit(prove_offline(home=home, profile=profile, as_json=as_json))
 
     async def work(loaded: LoadedSettings) -> ExitCode:
         from aura_local.commands.diagnosis import diagnose, worst_state
@@ -70,6 +82,9 @@ def _print(found: dict[str, Any]) -> None:
             ("data folder", f"{data['home']}" + ("" if data["created"] else " (not created yet)")),
             ("disk", f"{_size(data['disk_free_bytes'])} free of {_size(data['disk_bytes'])}"),
             ("encryption", f"{encryption['cipher']}; master key {_master_key(encryption)}"),
+            ("", encryption["protects"]),
+            ("vector indexes", _vectors(encryption)),
+            ("offline", found["confinement"]["explanation"]),
             ("reading files", _sandbox(found["sandbox"])),
             ("microphone", _audio(audio)),
         ],
@@ -88,7 +103,14 @@ def _size(count_bytes: int) -> str:
 
 def _master_key(encryption: dict[str, Any]) -> str:
     present = "" if encryption["master_key_present"] else " (made at the first start)"
-    return f"{encryption['master_key_file']}{present}"
+    sealed = "sealed by a passphrase in " if encryption["master_key_source"] == "passphrase" else ""
+    return f"{sealed}{encryption['master_key_file']}{present}"
+
+
+def _vectors(encryption: dict[str, Any]) -> str:
+    left = encryption["left_on_disk"]
+    remains = f"; {left} tenants still have one on the disk, until they are next asked" if left else ""
+    return f"{encryption['vectors']}{remains}"
 
 
 def _sandbox(sandbox: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aura_local.engine import Engine
     from aura_local.engine_choice import Job
     from aura_local.engine_room import EngineRoom
-    from aura_local.settings import LoadedSettings
+    from aura_local.settings_sources import LoadedSettings
 
 
 async def wait_for_engines(engine: Engine, *jobs: Job) -> None:

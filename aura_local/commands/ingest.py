@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from aura_local.engine import Engine
-    from aura_local.settings import LoadedSettings
+    from aura_local.settings_sources import LoadedSettings
     from aura_local.storage.leases import TenantHandle
 
 SUFFIXES: Final = frozenset({".txt", ".md", ".markdown", ".html", ".htm", ".pdf", ".docx"})
@@ -50,6 +50,9 @@ def ingest(
         typer.Argument(metavar="PATH", help="Files, or folders to search for documents.", exists=True),
     ],
     tenant: TenantOption = None,
+    public: Annotated[
+        bool, typer.Option("--public", help="Visitors may find them too; those there already as well.")
+    ] = False,
     as_json: JsonOption = False,
     profile: ProfileOption = None,
     home: HomeOption = None,
@@ -61,7 +64,7 @@ def ingest(
     """
 
     async def work(loaded: LoadedSettings) -> ExitCode:
-        outcomes = await _ingest(loaded, paths, tenant)
+        outcomes = await _ingest(loaded, paths, tenant, public=public)
         if as_json:
             print_json({"documents": [_as_json(outcome) for outcome in outcomes]})
         else:
@@ -89,7 +92,9 @@ def _inside(folder: Path) -> Iterator[Path]:
             yield file
 
 
-async def _ingest(loaded: LoadedSettings, paths: list[Path], tenant_name: str | None) -> list[Ingested]:
+async def _ingest(
+    loaded: LoadedSettings, paths: list[Path], tenant_name: str | None, *, public: bool
+) -> list[Ingested]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from aura_local.commands.engines import wait_for_engines
@@ -114,11 +119,13 @@ async def _ingest(loaded: LoadedSettings, paths: list[Path], tenant_name: str | 
             with Progress(*columns, console=progress_console()) as progress:
                 outcomes = []
                 for file in progress.track(files, description="documents"):
-                    outcomes.append(await _ingest_file(engine, handle, file, progress))
+                    outcomes.append(await _ingest_file(engine, handle, file, progress, public=public))
     return outcomes
 
 
-async def _ingest_file(engine: Engine, handle: TenantHandle, file: Path, progress: Progress) -> Ingested:
+async def _ingest_file(
+    engine: Engine, handle: TenantHandle, file: Path, progress: Progress, *, public: bool
+) -> Ingested:
     bar = progress.add_task(file.name, total=None)
 
     def show(done: int, total: int) -> None:
@@ -126,7 +133,15 @@ async def _ingest_file(engine: Engine, handle: TenantHandle, file: Path, progres
 
     limit_bytes = engine.settings.limits.upload_bytes
     try:
-        accepted = await engine.ingestion.add(handle, file.name, _chunks(file), limit_bytes=limit_bytes)
+        accepted = await engine.ingestion.add(
+            handle,
+            file.name,
+            _chunks(file),
+            limit_bytes=limit_bytes,
+            audience="public" if public else "members",
+        )
+        if public and accepted.audience != "public":
+            await engine.ingestion.set_audience(handle, accepted.id, "public")
         record = await engine.ingestion.index(handle, accepted.id, progress=show)
     except (InvalidRequest, PayloadTooLarge, DocumentUnreadable) as error:
         return Ingested(file, None, False, 0, error.message)

@@ -12,7 +12,7 @@ from aura_local.commands.panels import ACCESS
 from aura_local.commands.running import run_command
 
 if TYPE_CHECKING:
-    from aura_local.settings import LoadedSettings
+    from aura_local.settings_sources import LoadedSettings
 
 
 def register(application: typer.Typer) -> None:
@@ -34,13 +34,13 @@ def create(
     """Create an API key. It is printed this once and kept nowhere."""
 
     async def work(loaded: LoadedSettings) -> None:
-        from aura_local.accounts.credentials import issue
+        from aura_local.accounts.api_keys import ApiKeys
         from aura_local.commands.tenants import find_tenant
         from aura_local.data_home import open_data_home
 
         async with open_data_home(loaded.values) as data:
             owner = await find_tenant(data.catalog, tenant)
-            issued = await issue(data.catalog, owner.id, label)
+            issued = await ApiKeys(data.catalog.database).issue(owner.id, label)
         if as_json:
             print_json({"key": issued.key, "id": issued.id, "tenant": owner.name, "label": label})
         else:
@@ -56,12 +56,13 @@ def list_keys(tenant: TenantOption = None, as_json: JsonOption = False, home: Ho
     """List a tenant's API keys, revoked ones included. The keys themselves are not stored."""
 
     async def work(loaded: LoadedSettings) -> None:
+        from aura_local.accounts.api_keys import ApiKeys
         from aura_local.commands.tenants import find_tenant
         from aura_local.data_home import open_data_home
 
         async with open_data_home(loaded.values) as data:
             owner = await find_tenant(data.catalog, tenant)
-            keys = await data.catalog.api_keys(owner.id)
+            keys = await ApiKeys(data.catalog.database).of_tenant(owner.id)
         fields = ("id", "label", "prefix", "created_at", "last_used_at", "revoked_at")
         if as_json:
             listed = [{name: getattr(key, name) for name in fields} for key in keys]
@@ -87,12 +88,13 @@ def revoke(
     """Revoke an API key for good; servers refuse it within a second."""
 
     async def work(loaded: LoadedSettings) -> None:
+        from aura_local.accounts.api_keys import ApiKeys
         from aura_local.commands.tenants import find_tenant
         from aura_local.data_home import open_data_home
 
         async with open_data_home(loaded.values) as data:
             owner = await find_tenant(data.catalog, tenant)
-            await data.catalog.revoke_api_key(owner.id, key_id)
+            await ApiKeys(data.catalog.database).revoke(owner.id, key_id)
         if as_json:
             print_json({"revoked": key_id})
         else:

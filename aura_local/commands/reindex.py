@@ -10,9 +10,10 @@ from aura_local.commands.options import HomeOption, JsonOption, TenantOption
 from aura_local.commands.output import print_json, progress_console
 from aura_local.commands.panels import DOCUMENTS
 from aura_local.commands.running import run_command
+from aura_local.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from aura_local.settings import LoadedSettings
+    from aura_local.settings_sources import LoadedSettings
 
 
 def register(application: typer.Typer) -> None:
@@ -30,6 +31,8 @@ def reindex(
         raise typer.BadParameter("choose either --tenant or --all")
 
     async def work(loaded: LoadedSettings) -> None:
+        if loaded.values.retrieval.index_location == "memory":
+            raise InvalidRequest("The indexes are kept in memory: each is built anew whenever it is opened.")
         from aura_local.commands.tenants import find_tenant
         from aura_local.data_home import open_data_home
         from aura_local.retrieval.vector_index import rebuild

@@ -13,7 +13,7 @@ from aura_local.egress import forbid_egress
 from aura_local.errors import AuraError
 
 if TYPE_CHECKING:
-    from aura_local.settings import LoadedSettings
+    from aura_local.settings_sources import LoadedSettings
 
 
 def run_command(
@@ -32,7 +32,7 @@ def run_command(
     import anyio
 
     from aura_local.logs import configure_logging
-    from aura_local.settings import load_settings
+    from aura_local.settings_sources import load_settings
 
     failure: AuraError | None = None
     code: ExitCode | None = None

@@ -15,7 +15,7 @@ from aura_local.commands.running import run_command
 if TYPE_CHECKING:
     from aura_local.engine_room import EngineRoom
     from aura_local.ports import Samples, SpeechToText, VoiceActivityDetector
-    from aura_local.settings import LoadedSettings
+    from aura_local.settings_sources import LoadedSettings
 
 LONGEST_RECORDING_S: Final = 1800.0
 

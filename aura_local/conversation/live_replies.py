@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import anyio
 
 from aura_local.conversation import turn_events as inputs
+from aura_local.conversation.allowance import USED_UP, Allowance
 from aura_local.conversation.events import FinalTranscript, ReplyFinished, TurnFailed, TurnMetrics
 from aura_local.conversation.memory import ConversationMemory
 from aura_local.conversation.prompt import Exchange
 from aura_local.conversation.question_form import asks
-from aura_local.conversation.reply import Answering, Question, Retrieve
+from aura_local.conversation.reply import Answering, AnswerStream, Question, Retrieve
 from aura_local.conversation.session_jobs import SessionJobs
 from aura_local.conversation.spoken_reply import Notify, SpokenReply
 from aura_local.conversation.stopwatch import Stopwatch
 from aura_local.conversation.turn_effects import PrepareReply, StartReply
 from aura_local.conversation.work import TurnWork
-from aura_local.errors import AuraError
+from aura_local.errors import AuraError, QuotaExceeded
 from aura_local.ports import AudioSink, Caller, Priority, TextToSpeech
 
 
@@ -46,6 +48,7 @@ class Speaking:
     notify: Notify
     memory: ConversationMemory
     observer: SessionObserver | None
+    allowance: Allowance
 
 
 @dataclass(slots=True)
@@ -159,7 +162,7 @@ class LiveReplies:
             turn=turn,
             revision=revision,
             question=text,
-            open_answer=lambda watch: speaking.answering.open(question, speaking.retrieve, watch),
+            open_answer=lambda watch: self._answer(question, watch),
             voice=speaking.text_to_speech,
             voice_name=speaking.voice,
             sink=speaking.sink,
@@ -168,6 +171,19 @@ class LiveReplies:
             stopwatch=stopwatch,
             doubted=lambda: self._doubt(turn, revision, text),
         )
+
+    @asynccontextmanager
+    async def _answer(self, question: Question, stopwatch: Stopwatch) -> AsyncIterator[AnswerStream]:
+        """The answer; where the tenant's quota forbids one, a sentence that says so."""
+        speaking = self.speaking
+        async with AsyncExitStack() as stack:
+            try:
+                await stack.enter_async_context(speaking.allowance.reserve())
+            except QuotaExceeded as error:
+                opening = speaking.answering.refuse(question, USED_UP, error, stopwatch)
+            else:
+                opening = speaking.answering.open(question, speaking.retrieve, stopwatch)
+            yield await stack.enter_async_context(opening)
 
     def _begin(self, reply: SpokenReply) -> None:
         """Make the answer; as long as it is not committed, what waits for that is not being worked on."""
@@ -223,24 +239,32 @@ class LiveReplies:
         await reply.over()
         answer = reply.answer
         work.count_usage(answer.usage)
+        work.spoken_ms = reply.spoken_samples * 1000 // self.speaking.sink.sample_rate_hz
         if not reply.heard_samples:
             work.count_waste(answer.usage)
         metrics = TurnMetrics(reply.turn, reply.reply_id, reply.stopwatch.stages_ms, work.counts())
         if self.speaking.observer is not None and reply.failure is None:
             self.speaking.observer.turn_over(metrics, cancelled=cancelled)
-        if place is not None:
-            try:
-                # What was heard is stored, even when the session ends this moment.
-                with anyio.CancelScope(shield=True):
-                    await self.speaking.memory.store(
+        if answer.refusal is not None:
+            await self.report(reply.turn, answer.refusal)
+        memory = self.speaking.memory
+        used = self.speaking.allowance.spent(f"{memory.session_id}/{reply.reply_id}", work.counts())
+        try:
+            # What was heard is stored and what was used is entered, even when the session ends this moment.
+            with anyio.CancelScope(shield=True):
+                if place is None:
+                    await memory.account(used)
+                else:
+                    await memory.store(
                         place,
                         answer=answer.text,
                         cancelled=cancelled,
                         citations=answer.citations,
                         stages_ms=metrics.stages_ms,
+                        used=used,
                     )
-            except AuraError as error:
-                await self.report(reply.turn, error)
+        except AuraError as error:
+            await self.report(reply.turn, error)
         finished = ReplyFinished(reply.reply_id, answer.text, reply.heard_text, cancelled)
         await self.speaking.notify(finished)
         await self.speaking.notify(metrics)

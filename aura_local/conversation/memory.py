@@ -1,4 +1,8 @@
-"""What a session remembers: each question with what was heard of its answer, in the tenant's file."""
+"""What a session remembers: each question with what was heard of its answer, in the tenant's file.
+
+A conversation belongs to whoever began it: to everybody else of the tenant it does not exist. Visitors are
+not remembered: of theirs only what they used is stored.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from datetime import UTC, datetime
 
 import sqlite_utils
 
+from aura_local.conversation.allowance import LedgerWrite
 from aura_local.conversation.events import Citation
 from aura_local.conversation.prompt import Exchange
 from aura_local.errors import NotFound
@@ -20,19 +25,30 @@ class ConversationMemory:
     """The turns of one session. A turn is durable when `remember` or `store` returns."""
 
     def __init__(
-        self, database: Database, session_id: str, exchanges: Sequence[Exchange], turns: int
+        self,
+        database: Database,
+        session_id: str,
+        exchanges: Sequence[Exchange],
+        turns: int,
+        *,
+        kept: bool = True,
     ) -> None:
         self._database = database
         self._exchanges = list(exchanges)
         self._turns = turns
         self._unstored: dict[int, Exchange] = {}
+        self._kept = kept
         self.session_id = session_id
 
     @classmethod
-    async def begin(cls, database: Database, language: str) -> ConversationMemory:
-        """A new session."""
+    async def begin(
+        cls, database: Database, language: str, *, owner: str = "", kept: bool = True
+    ) -> ConversationMemory:
+        """A new session of the principal whose subject is `owner`; unless `kept`, no word of it is stored."""
         session_id = secrets.token_hex(8)
-        row = {"id": session_id, "language": language, "created_at": _now()}
+        if not kept:
+            return cls(database, session_id, (), 0, kept=False)
+        row = {"id": session_id, "language": language, "created_at": _now(), "owner": owner}
 
         def change(connection: sqlite_utils.Database) -> None:
             connection.table("sessions").insert(row)
@@ -41,11 +57,14 @@ class ConversationMemory:
         return cls(database, session_id, (), 0)
 
     @classmethod
-    async def resume(cls, database: Database, session_id: str, *, exchanges: int = 8) -> ConversationMemory:
-        """An earlier session of the same tenant. Raises `NotFound`."""
+    async def resume(
+        cls, database: Database, session_id: str, *, owner: str = "", exchanges: int = 8
+    ) -> ConversationMemory:
+        """An earlier session of the same owner. Raises `NotFound`."""
 
         def query(connection: sqlite_utils.Database) -> tuple[bool, int, list[Exchange]]:
-            known = bool(list(connection.query("SELECT 1 FROM sessions WHERE id = ?", [session_id])))
+            ours = "SELECT 1 FROM sessions WHERE id = ? AND owner = ?"
+            known = bool(list(connection.query(ours, [session_id, owner])))
             rows = list(
                 connection.query(
                     "SELECT user_text, heard_text, ordinal FROM turns WHERE session_id = ?"
@@ -75,10 +94,13 @@ class ConversationMemory:
         cancelled: bool,
         citations: Sequence[Citation],
         stages_ms: Mapping[str, float],
+        used: LedgerWrite | None = None,
     ) -> None:
         """Add and store a turn that is over. Raises `StorageUnavailable`; then nothing was stored."""
         place = self.add(Exchange(question, heard))
-        await self.store(place, answer=answer, cancelled=cancelled, citations=citations, stages_ms=stages_ms)
+        await self.store(
+            place, answer=answer, cancelled=cancelled, citations=citations, stages_ms=stages_ms, used=used
+        )
 
     def add(self, exchange: Exchange) -> int:
         """Let the conversation go on from a turn that is over; returns its place, for `store`."""
@@ -95,8 +117,9 @@ class ConversationMemory:
         cancelled: bool,
         citations: Sequence[Citation],
         stages_ms: Mapping[str, float],
+        used: LedgerWrite | None = None,
     ) -> None:
-        """Store a turn that was added. Raises `StorageUnavailable`; then nothing was stored."""
+        """Store a turn that was added, and what it used, both or neither. Raises `StorageUnavailable`."""
         exchange = self._unstored.pop(place)
         row = {
             "session_id": self.session_id,
@@ -111,9 +134,16 @@ class ConversationMemory:
         }
 
         def change(connection: sqlite_utils.Database) -> None:
-            connection.table("turns").insert(row)
+            if self._kept:
+                connection.table("turns").insert(row)
+            if used is not None:
+                used(connection)
 
         await self._database.write(change)
+
+    async def account(self, used: LedgerWrite) -> None:
+        """Store what was used for an answer that nobody heard. Raises `StorageUnavailable`."""
+        await self._database.write(used)
 
 
 def _now() -> str:

@@ -17,6 +17,7 @@ from aura_local.conversation.grounding import NOTHING_FOUND, Grounding, SupportC
 from aura_local.conversation.prompt import SYSTEM_TEXT, Exchange, PromptSettings, build_conversation
 from aura_local.conversation.sentences import ClauseSplitter
 from aura_local.conversation.stopwatch import Stopwatch
+from aura_local.errors import AuraError
 from aura_local.ports import (
     Caller,
     Conversation,
@@ -56,6 +57,8 @@ class Answer:
     """Whether the language model's own words were used (rather than a quotation)."""
     usage: GenerationUsage
     stages_ms: Mapping[str, float]
+    refusal: AuraError | None = None
+    """Why nothing was looked up: the text says so instead of an answer."""
 
     @property
     def work(self) -> dict[str, int]:
@@ -139,6 +142,22 @@ class Answering:
         async with aclosing(self._events(progress)) as events:
             yield AnswerStream(progress, events)
 
+    @asynccontextmanager
+    async def refuse(
+        self, question: Question, text: str, refusal: AuraError, stopwatch: Stopwatch
+    ) -> AsyncIterator[AnswerStream]:
+        """Say `text` and use no engine for it."""
+        conversation = self._conversation(question, NOTHING_FOUND)
+        progress = _Progress(NOTHING_FOUND, conversation, question.caller, stopwatch, refusal=refusal)
+
+        async def events() -> AsyncGenerator[AnswerEvent, None]:
+            stopwatch.mark("first_text")
+            progress.text = text
+            yield ReplyTextDelta(0, text)
+
+        async with aclosing(events()) as told:
+            yield AnswerStream(progress, told)
+
     def _conversation(self, question: Question, grounding: Grounding) -> Conversation:
         return build_conversation(
             question.conversation_id, question.text, grounding, question.history, self._prompt
@@ -220,6 +239,7 @@ class _Progress:
     stopwatch: Stopwatch
     text: str = ""
     drafted: bool = False
+    refusal: AuraError | None = None
     usage: GenerationUsage = field(default_factory=GenerationUsage)
     citations: list[Citation] = field(default_factory=list)
 
@@ -232,6 +252,7 @@ class _Progress:
             drafted=self.drafted,
             usage=self.usage,
             stages_ms=self.stopwatch.stages_ms,
+            refusal=self.refusal,
         )
 
     def cite(self, support: GroundingSentence) -> bool:

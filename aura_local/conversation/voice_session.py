@@ -17,6 +17,7 @@ import anyio
 from aura_local.audio.frame import Frame, Framer
 from aura_local.conversation import turn_effects as effects
 from aura_local.conversation import turn_events as inputs
+from aura_local.conversation.allowance import Allowance, Unlimited
 from aura_local.conversation.early_words import EarlyWords
 from aura_local.conversation.events import FinalTranscript, SpeechStarted, SpeechStopped
 from aura_local.conversation.hearing import Hearing
@@ -50,6 +51,7 @@ class VoiceSession:
         sink: AudioSink,
         notify: Notify,
         observer: SessionObserver | None = None,
+        allowance: Allowance | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._options = options
@@ -76,6 +78,7 @@ class VoiceSession:
             notify=notify,
             memory=memory,
             observer=observer,
+            allowance=allowance or Unlimited(),
         )
         self._replies = LiveReplies(speaking, self._jobs, self.advance)
         self.session_id = memory.session_id
@@ -212,7 +215,9 @@ class VoiceSession:
             await self._replies.report(job.turn, error)
             await self.advance(inputs.TranscriptionFailed(job.turn, job.revision))
             return
-        self._replies.works[job.turn].count_transcript(heard.transcript)
+        work = self._replies.works[job.turn]
+        work.count_transcript(heard.transcript)
+        work.heard_ms = max(work.heard_ms, len(clip) * 1000 // SPEECH_RATE_HZ)
         if (job.turn, job.revision) == (self._state.turn, self._state.revision):
             self._stopwatch.mark("transcribed")
         await self.advance(inputs.Transcribed(job.turn, job.revision, heard.transcript.text, heard.wait_ms))

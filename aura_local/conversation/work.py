@@ -9,6 +9,10 @@ from aura_local.ports import GenerationUsage, Transcript
 
 @dataclass(slots=True)
 class TurnWork:
+    heard_ms: int = 0
+    """Length of the speech that was transcribed for the turn."""
+    spoken_ms: int = 0
+    """Length of the speech that was made for the reply, heard or not."""
     encoder_frames: int = 0
     """Log-mel frames (10 ms) encoded, partial and repeated transcriptions included."""
     speech_tokens: int = 0

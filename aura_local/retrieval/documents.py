@@ -12,9 +12,12 @@ import sqlite_utils
 from aura_local.errors import NotFound
 
 DocumentStatus: TypeAlias = Literal["received", "parsing", "embedding", "indexed", "failed"]
+Audience: TypeAlias = Literal["members", "public"]
+"""Who may find and read a document: those who belong to the tenant, or visitors as well."""
+
 _COLUMNS: Final = (
     "id, name, media_type, sha256, size_bytes, status, reason, page_count, passage_count, created_at,"
-    " updated_at"
+    " updated_at, audience"
 )
 
 
@@ -36,14 +39,21 @@ class DocumentRecord:
     created_at: str
     """ISO 8601, UTC."""
     updated_at: str
+    audience: Audience
 
 
 def insert_document(
-    connection: sqlite_utils.Database, *, name: str, sha256: str, size_bytes: int
+    connection: sqlite_utils.Database,
+    *,
+    name: str,
+    sha256: str,
+    size_bytes: int,
+    audience: Audience = "members",
 ) -> DocumentRecord:
     """Add a row with status `received`, or return the row that has the same bytes already.
 
-    One that failed earlier is `received` again: the same upload is how its owner tries once more.
+    One that failed earlier is `received` again: the same upload is how its owner tries once more. The
+    audience of a row that is there stays as it is; `set_audience` changes it.
     """
     row = connection.execute("SELECT id FROM documents WHERE sha256 = ?", [sha256]).fetchone()
     if row is not None:
@@ -55,9 +65,9 @@ def insert_document(
         return document_row(connection, row[0])
     document_id = f"doc_{secrets.token_hex(12)}"
     connection.execute(
-        "INSERT INTO documents (id, name, media_type, sha256, size_bytes, status, created_at, updated_at)"
-        " VALUES (?, ?, '', ?, ?, 'received', ?, ?)",
-        [document_id, name, sha256, size_bytes, _now(), _now()],
+        "INSERT INTO documents (id, name, media_type, sha256, size_bytes, status, created_at, updated_at,"
+        " audience) VALUES (?, ?, '', ?, ?, 'received', ?, ?, ?)",
+        [document_id, name, sha256, size_bytes, _now(), _now(), audience],
     )
     return document_row(connection, document_id)
 
@@ -85,6 +95,14 @@ def set_status(
         "UPDATE documents SET status = ?, reason = ?, updated_at = ? WHERE id = ?",
         [status, reason, _now(), document_id],
     )
+
+
+def set_audience(connection: sqlite_utils.Database, document_id: str, audience: Audience) -> DocumentRecord:
+    """Say who may find a document, from the next question on. Raises `NotFound`."""
+    connection.execute(
+        "UPDATE documents SET audience = ?, updated_at = ? WHERE id = ?", [audience, _now(), document_id]
+    )
+    return document_row(connection, document_id)
 
 
 def delete_row(connection: sqlite_utils.Database, document_id: str) -> tuple[str, list[int]]:

@@ -7,6 +7,7 @@ there is no usable index, and it is what the index is tested against.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import sqlite_utils
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 from aura_local.storage.database import Database
 
 _ROWS_AT_ONCE = 4_096
+PUBLIC_PASSAGES: Final = "document_id IN (SELECT id FROM documents WHERE audience = 'public')"
+"""Condition on `passages`: those of documents that visitors may find."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +39,20 @@ def vector_from(stored: bytes) -> NDArray[np.float32]:
     return np.frombuffer(stored, "<f4").astype(np.float32, copy=False)
 
 
-async def exact_search(database: Database, vector: NDArray[np.float32], limit: int) -> list[Match]:
+async def exact_search(
+    database: Database, vector: NDArray[np.float32], limit: int, *, public_only: bool = False
+) -> list[Match]:
     """The `limit` passages most similar to `vector` (shape (dimensions,), L2-normalised), best first.
 
-    Vectors of other dimensions, left by another embedder, are passed over.
+    Vectors of other dimensions, left by another embedder, are passed over. `public_only`: among the
+    passages of documents for everybody.
     """
+    among = f" AND {PUBLIC_PASSAGES}" if public_only else ""
 
     def search(connection: sqlite_utils.Database) -> list[Match]:
         best: list[Match] = []
-        cursor = connection.execute(
-            "SELECT id, vector FROM passages WHERE length(vector) = ?", [vector.size * 4]
-        )
+        query = f"SELECT id, vector FROM passages WHERE length(vector) = ?{among}"  # noqa: S608 - our own
+        cursor = connection.execute(query, [vector.size * 4])
         while rows := cursor.fetchmany(_ROWS_AT_ONCE):
             matrix = np.frombuffer(b"".join(row[1] for row in rows), "<f4").reshape(len(rows), vector.size)
             similarities = matrix @ vector

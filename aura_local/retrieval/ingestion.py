@@ -31,6 +31,7 @@ from aura_local.errors import (
 )
 from aura_local.ports import Caller, Embedder, Priority
 from aura_local.retrieval.documents import (
+    Audience,
     DocumentRecord,
     delete_row,
     document_row,
@@ -38,6 +39,7 @@ from aura_local.retrieval.documents import (
     insert_document,
     is_referenced,
     passage_ids_of,
+    set_audience,
     set_status,
 )
 from aura_local.retrieval.exact_search import vector_bytes
@@ -45,6 +47,7 @@ from aura_local.retrieval.parsing import ParsedDocument, parse_document
 from aura_local.retrieval.passages import Passage, cut_passages
 
 if TYPE_CHECKING:
+    from aura_local.storage.audit_table import AlsoWrite
     from aura_local.storage.leases import TenantHandle
 
 UPLOAD_LIMIT_BYTES: Final = 50 * 1024 * 1024
@@ -75,11 +78,14 @@ class Ingestion:
         chunks: AsyncIterator[bytes],
         *,
         limit_bytes: int = UPLOAD_LIMIT_BYTES,
+        audience: Audience = "members",
+        also: AlsoWrite | None = None,
     ) -> DocumentRecord:
-        """Store a document; durable on return. The same bytes again return the same document.
+        """Store a document; durable on return. The same bytes again return the same document as it is.
 
-        `name` is shown, never used as a path. Raises `PayloadTooLarge`, `InvalidRequest` for a name that is
-        empty or too long, `StorageFull`. Cancelled before it returns, nothing has been promised.
+        `name` is shown, never used as a path. `also` runs in the same transaction with the document's id.
+        Raises `PayloadTooLarge`, `InvalidRequest` for a name that is empty or too long, `StorageFull`.
+        Cancelled before it returns, nothing has been promised.
         """
         shown = "".join(character for character in name if character.isprintable()).strip()
         shown = shown.replace("\\", "/").rpartition("/")[2]
@@ -88,11 +94,20 @@ class Ingestion:
         self._arriving[handle.id] += 1
         try:
             receipt = await handle.blobs.put(chunks, limit_bytes=limit_bytes)
-            return await handle.database.write(
-                lambda connection: insert_document(
-                    connection, name=shown, sha256=receipt.sha256, size_bytes=receipt.size_bytes
+
+            def accept(connection: sqlite_utils.Database) -> DocumentRecord:
+                record = insert_document(
+                    connection,
+                    name=shown,
+                    sha256=receipt.sha256,
+                    size_bytes=receipt.size_bytes,
+                    audience=audience,
                 )
-            )
+                if also is not None:
+                    also(connection, record.id)
+                return record
+
+            return await handle.database.write(accept)
         finally:
             self._arriving[handle.id] -= 1
             with anyio.CancelScope(shield=True):
@@ -151,11 +166,29 @@ class Ingestion:
         """All documents, oldest first."""
         return tuple(await handle.database.read(document_rows))
 
-    async def delete(self, handle: TenantHandle, document_id: str) -> None:
+    async def set_audience(
+        self, handle: TenantHandle, document_id: str, audience: Audience, *, also: AlsoWrite | None = None
+    ) -> DocumentRecord:
+        """Say who may find a document, from the next question on. Raises `NotFound`."""
+
+        def change(connection: sqlite_utils.Database) -> DocumentRecord:
+            record = set_audience(connection, document_id, audience)
+            if also is not None:
+                also(connection, document_id)
+            return record
+
+        return await handle.database.write(change)
+
+    async def delete(self, handle: TenantHandle, document_id: str, *, also: AlsoWrite | None = None) -> None:
         """Remove a document, its passages, their vectors, and its bytes. Raises `NotFound`."""
-        sha256, passage_ids = await handle.database.write(
-            lambda connection: delete_row(connection, document_id)
-        )
+
+        def remove(connection: sqlite_utils.Database) -> tuple[str, list[int]]:
+            removed = delete_row(connection, document_id)
+            if also is not None:
+                also(connection, document_id)
+            return removed
+
+        sha256, passage_ids = await handle.database.write(remove)
         with anyio.CancelScope(shield=True):
             self._unreferenced[handle.id].add(sha256)
             await self._remove_unreferenced(handle)

@@ -10,14 +10,15 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import numpy as np
 import sqlite_utils
 from numpy.typing import NDArray
 
 from aura_local.ports import Caller, Embedder
-from aura_local.retrieval.exact_search import Match, vector_from
+from aura_local.retrieval.exact_search import PUBLIC_PASSAGES, Match, exact_search, vector_from
 from aura_local.retrieval.stop_words import content_words, full_text_query
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
 _CANDIDATES: Final = 24
 """Passages each search contributes before fusion."""
+_PUBLIC_LIMITS: Final = (4 * _CANDIDATES, 40 * _CANDIDATES)
+"""How many passages the index is asked for, one after the other, when only public ones count."""
+
+SearchedAudience: TypeAlias = Literal["all", "public"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,19 +101,29 @@ class Retriever:
         self._word_weight = word_weight
 
     async def retrieve(
-        self, handle: TenantHandle, question: str, *, caller: Caller, limit: int = 4
+        self,
+        handle: TenantHandle,
+        question: str,
+        *,
+        caller: Caller,
+        limit: int = 4,
+        audience: SearchedAudience = "all",
     ) -> Retrieval:
-        """The `limit` best passages. Raises `LaneBusy` and `EngineUnavailable` from the embedder."""
+        """The `limit` best passages. Raises `LaneBusy` and `EngineUnavailable` from the embedder.
+
+        With audience `public`, as for a visitor, documents that are not public count as not there: for the
+        passages as for whether they answer the question.
+        """
         begun_s = time.perf_counter()
         if not question.strip():
             return Retrieval((), answerable=False, relevance=-1.0, embed_ms=0.0, search_ms=0.0)
         vector = (await self._embedder.embed([question], caller=caller))[0]
         embedded_s = time.perf_counter()
-        index = await handle.index()
-        near: list[Match] = await index.query(vector, _CANDIDATES)
+        public_only = audience == "public"
+        near = await (_nearest_public if public_only else _nearest)(handle, vector)
         words = content_words(question)
         passages, missing_share = await handle.database.read(
-            lambda connection: self._search(connection, words, vector, near, limit)
+            lambda connection: self._search(connection, words, vector, near, limit, public_only)
         )
         relevance = _best_similarity(passages) - self._missing_words_weight * missing_share
         return Retrieval(
@@ -126,21 +141,23 @@ class Retriever:
         vector: NDArray[np.float32],
         near: Sequence[Match],
         limit: int,
+        public_only: bool,
     ) -> tuple[tuple[RetrievedPassage, ...], float]:
         """The best passages by both searches, and the share of `words` that none of them holds."""
         scores: dict[int, float] = {}
         for rank, match in enumerate(near):
             scores[match.passage_id] = 1.0 / (self._rank_constant + rank)
-        for rank, passage_id in enumerate(_by_words(connection, words)):
+        for rank, passage_id in enumerate(_by_words(connection, words, public_only)):
             gain = self._word_weight / (self._rank_constant + rank)
             scores[passage_id] = scores.get(passage_id, 0.0) + gain
-        # An index may still hold passages that have been deleted; `_load` leaves them out.
+        # An index may still hold passages that have been deleted, or that are public no more; `_load` leaves
+        # them out.
         ranked = sorted(scores, key=lambda passage_id: (-scores[passage_id], passage_id))
         found: list[RetrievedPassage] = []
         for passage_id in ranked:
             if len(found) == limit:
                 break
-            passage = _load(connection, passage_id, scores[passage_id], vector)
+            passage = _load(connection, passage_id, scores[passage_id], vector, public_only)
             if passage is not None:
                 found.append(passage)
         return tuple(found), _missing_share(connection, words, found)
@@ -152,13 +169,47 @@ def _best_similarity(passages: Sequence[RetrievedPassage]) -> float:
     return max(similarities, default=-1.0)
 
 
-def _by_words(connection: sqlite_utils.Database, words: Sequence[str]) -> list[int]:
+async def _nearest(
+    handle: TenantHandle, vector: NDArray[np.float32], limit: int = _CANDIDATES
+) -> list[Match]:
+    index = await handle.index()
+    near: list[Match] = await index.query(vector, limit)
+    return near
+
+
+async def _nearest_public(handle: TenantHandle, vector: NDArray[np.float32]) -> list[Match]:
+    """The nearest passages of public documents, however many others lie nearer.
+
+    Where many documents are public the index has enough of them among its nearest. Where few are, comparing
+    with every public one is cheap, and misses none.
+    """
+    for limit in _PUBLIC_LIMITS:
+        near = await _nearest(handle, vector, limit)
+        public = await handle.database.read(partial(_public_among, passages=near))
+        found = [match for match in near if match.passage_id in public][:_CANDIDATES]
+        if len(found) == _CANDIDATES:
+            return found
+        if len(near) < limit:
+            break
+    return await exact_search(handle.database, vector, _CANDIDATES, public_only=True)
+
+
+def _public_among(connection: sqlite_utils.Database, passages: Sequence[Match]) -> set[int]:
+    marks = ",".join("?" * len(passages))
+    ids = [match.passage_id for match in passages]
+    query = f"SELECT id FROM passages WHERE id IN ({marks}) AND {PUBLIC_PASSAGES}"  # noqa: S608 - our own
+    return {int(row[0]) for row in connection.execute(query, ids).fetchall()}
+
+
+def _by_words(connection: sqlite_utils.Database, words: Sequence[str], public_only: bool) -> list[int]:
     if not words:
         return []
-    rows = connection.execute(
-        "SELECT rowid FROM passages_fts WHERE passages_fts MATCH ? ORDER BY bm25(passages_fts) LIMIT ?",
-        [full_text_query(words), _CANDIDATES],
-    ).fetchall()
+    among = f"rowid IN (SELECT id FROM passages WHERE {PUBLIC_PASSAGES})"  # noqa: S608 - our own
+    query = (
+        "SELECT rowid FROM passages_fts WHERE passages_fts MATCH ?"  # noqa: S608 - our own
+        f" AND {among if public_only else 'TRUE'} ORDER BY bm25(passages_fts) LIMIT ?"
+    )
+    rows = connection.execute(query, [full_text_query(words), _CANDIDATES]).fetchall()
     return [int(row[0]) for row in rows]
 
 
@@ -176,13 +227,19 @@ def _missing_share(
 
 
 def _load(
-    connection: sqlite_utils.Database, passage_id: int, score: float, question: NDArray[np.float32]
+    connection: sqlite_utils.Database,
+    passage_id: int,
+    score: float,
+    question: NDArray[np.float32],
+    public_only: bool,
 ) -> RetrievedPassage | None:
+    """None for a passage that is not there, or not for this audience."""
     row: Any = connection.execute(
         "SELECT p.document_id, d.name, p.heading, p.page, p.text, p.vector,"
         " p.start_character, p.end_character"
-        " FROM passages p JOIN documents d ON d.id = p.document_id WHERE p.id = ?",
-        [passage_id],
+        " FROM passages p JOIN documents d ON d.id = p.document_id"
+        " WHERE p.id = ? AND (d.audience = 'public' OR NOT ?)",
+        [passage_id, public_only],
     ).fetchone()
     if row is None:
         return None

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import anyio
 import anyio.to_thread
 import numpy as np
-import sqlite_utils
 from numpy.typing import NDArray
 
 from aura_local.errors import Conflict, StorageUnavailable
@@ -27,6 +26,7 @@ from aura_local.retrieval.chroma_folder import (
     discard_folder,
 )
 from aura_local.retrieval.exact_search import Match, exact_search
+from aura_local.retrieval.stored_vectors import newest_id, stored_ids, stored_vectors
 from aura_local.storage.database import Database
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class VectorIndex:
         """At most `limit` passages, best first, for a vector of shape (dimensions,), L2-normalised."""
         chroma = self._chroma
         # Passages committed a moment ago, or by another process, are in the database before they are here.
-        if chroma is not None and await _newest_id(self._database) <= self._newest_id:
+        if chroma is not None and await newest_id(self._database) <= self._newest_id:
             try:
                 return await self._in_thread(lambda: chroma.query(vector, limit))
             except IndexUnusable:
@@ -93,7 +93,7 @@ class VectorIndex:
                 return await self._in_thread(chroma.count)
             except IndexUnusable:
                 await self._put_out_of_use()
-        return len(await _stored_ids(self._database))
+        return len(await stored_ids(self._database))
 
     async def close(self) -> None:
         """Close files and threads; idempotent, not cut short by cancellation."""
@@ -143,7 +143,7 @@ async def open_index(handle: TenantHandle) -> VectorIndex:
         _LOG.warning("vector index is used by another process or cannot be locked; exact search answers")
         return VectorIndex(database)
     try:
-        newest_id = await _newest_id(database)
+        newest = await newest_id(database)
         chroma = await _open_sound(folder, database)
     except IndexUnusable:
         _LOG.warning("vector index cannot be opened; exact search answers")
@@ -152,7 +152,7 @@ async def open_index(handle: TenantHandle) -> VectorIndex:
     except BaseException:
         lock.release()
         raise
-    return VectorIndex(database, chroma, lock, newest_id)
+    return VectorIndex(database, chroma, lock, newest)
 
 
 async def rebuild(handle: TenantHandle) -> int:
@@ -214,54 +214,21 @@ async def _close_quietly(chroma: ChromaFolder) -> None:
 
 async def _reconcile(chroma: ChromaFolder, database: Database) -> None:
     """Bring the index to the database's state and ask it questions whose answers are known."""
-    stored = await _stored_ids(database)
+    stored = await stored_ids(database)
     indexed = await anyio.to_thread.run_sync(chroma.ids)
     surplus = sorted(indexed - set(stored))
     await anyio.to_thread.run_sync(chroma.delete, surplus)
     missing = [passage_id for passage_id in stored if passage_id not in indexed]
     for start in range(0, len(missing), _ROWS_AT_ONCE):
-        ids, vectors = await _stored_vectors(database, missing[start : start + _ROWS_AT_ONCE])
+        ids, vectors = await stored_vectors(database, missing[start : start + _ROWS_AT_ONCE])
         await anyio.to_thread.run_sync(chroma.add, ids, vectors)
     step = max(1, len(stored) // _KNOWN_ANSWERS)
     sample = [*stored[::step][:_KNOWN_ANSWERS], *stored[-1:]]
     if await anyio.to_thread.run_sync(chroma.count) != len(stored):
         raise IndexUnusable("the index does not hold as many vectors as the database")
-    _, known = await _stored_vectors(database, sample)
+    _, known = await stored_vectors(database, sample)
     for vector in known:
         nearest = await anyio.to_thread.run_sync(chroma.query, vector, 1)
         if not nearest or nearest[0].similarity < _NEAR:
             raise IndexUnusable("the index does not find a vector that it holds")
     await anyio.to_thread.run_sync(chroma.mark_sound)
-
-
-async def _newest_id(database: Database) -> int:
-    """Ids only ever grow, so a larger one means passages that an index has not seen."""
-    return await database.read(
-        lambda connection: int(connection.execute("SELECT coalesce(max(id), 0) FROM passages").fetchone()[0])
-    )
-
-
-async def _stored_ids(database: Database) -> list[int]:
-    """Ids in ascending order of the passages whose vectors have the newest passage's dimensions."""
-
-    def read(connection: sqlite_utils.Database) -> list[int]:
-        rows = connection.execute(
-            "SELECT id FROM passages WHERE length(vector) ="
-            " (SELECT length(vector) FROM passages ORDER BY id DESC LIMIT 1) ORDER BY id"
-        ).fetchall()
-        return [int(row[0]) for row in rows]
-
-    return await database.read(read)
-
-
-async def _stored_vectors(
-    database: Database, passage_ids: Sequence[int]
-) -> tuple[list[int], NDArray[np.float32]]:
-    def read(connection: sqlite_utils.Database) -> list[tuple[int, bytes]]:
-        marks = ",".join("?" * len(passage_ids))
-        query = f"SELECT id, vector FROM passages WHERE id IN ({marks}) ORDER BY id"  # noqa: S608 - marks
-        return [(int(row[0]), row[1]) for row in connection.execute(query, list(passage_ids)).fetchall()]
-
-    rows = await database.read(read)
-    joined = np.frombuffer(b"".join(row[1] for row in rows), "<f4").astype(np.float32)
-    return [row[0] for row in rows], joined.reshape(len(rows), -1) if rows else joined.reshape(0, 0)

@@ -18,7 +18,7 @@ import anyio.to_thread
 import sqlcipher3.dbapi2 as sqlcipher
 import sqlite_utils
 
-from aura_local.errors import Conflict, KeyUnavailable, StorageDamaged, StorageUnavailable
+from aura_local.errors import Busy, Conflict, KeyUnavailable, StorageDamaged, StorageUnavailable
 from aura_local.storage.durable_files import (
     create_private_file,
     make_private_folder,
@@ -116,6 +116,13 @@ class Database:
         Raises Conflict if `target` exists. Reads and writes wait until it is done.
         """
         await self._run(partial(_back_up, target=target))
+
+    async def compact(self) -> None:
+        """Rewrite the file without what was deleted, and empty its log. Raises Busy.
+
+        `secure_delete` overwrites deleted rows; only a rewrite is sure of what moved between pages.
+        """
+        await self._run(_compact)
 
     async def release_memory(self) -> None:
         """Give the page cache back; for a tenant nobody has used for a while."""
@@ -242,6 +249,13 @@ def _transaction(
             connection.execute("ROLLBACK")
         raise
     return result
+
+
+def _compact(database: sqlite_utils.Database) -> None:
+    database.conn.execute("VACUUM")
+    (blocked, _, _) = database.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if blocked:
+        raise Busy("Another process is reading; what was deleted leaves the log once it has ended.")
 
 
 def _back_up(database: sqlite_utils.Database, target: Path) -> None:

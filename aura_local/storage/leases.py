@@ -9,100 +9,43 @@ from __future__ import annotations
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from types import MappingProxyType
 
 import anyio
 import anyio.to_thread
 
-from aura_local.errors import AuraError, StorageDamaged, StorageUnavailable
+from aura_local.errors import (
+    AuraError,
+    Busy,
+    KeyUnavailable,
+    StorageDamaged,
+    StorageUnavailable,
+    TenantSuspended,
+)
 from aura_local.storage.blobs import DISK_RESERVE_BYTES, BlobStore
-from aura_local.storage.catalog import Catalog
+from aura_local.storage.catalog import Catalog, Tenant
 from aura_local.storage.database import Database
-from aura_local.storage.schema import TENANT_MIGRATIONS
+from aura_local.storage.tenant_files import (
+    BLOB_FOLDER,
+    TENANT_DATABASE,
+    finish_replacement,
+    tenant_folder,
+)
+from aura_local.storage.tenant_handle import ClosableIndex
+from aura_local.storage.tenant_handle import TenantHandle as TenantHandle
+from aura_local.storage.tenant_tables import TENANT_MIGRATIONS
 
 STORAGE_THREADS = 4
 """Worker threads that all open tenants use together."""
 
+EVICTION_DEADLINE_S = 30.0
+"""How long to wait for the borrowers of a tenant: longer than a turn takes."""
+
 log = logging.getLogger(__name__)
-
-
-class ClosableIndex(Protocol):
-    """A vector index, as far as storage cares."""
-
-    async def close(self) -> None:
-        """Release its files and threads."""
-
-
-class TenantHandle:
-    """Everything that belongs to one tenant. Valid inside the lease it came from."""
-
-    def __init__(
-        self,
-        *,
-        id: str,
-        name: str,
-        folder: Path,
-        database: Database,
-        blobs: BlobStore,
-        open_index: Callable[[TenantHandle], Awaitable[ClosableIndex]],
-        clock: Callable[[], float],
-    ) -> None:
-        self.id = id
-        self.name = name
-        self.folder = folder
-        self.database = database
-        self.blobs = blobs
-        self._open_index = open_index
-        self._clock = clock
-        self._index: ClosableIndex | None = None
-        self._index_lock = anyio.Lock()
-        self._last_used_s = clock()
-        self._closed = False
-
-    def __repr__(self) -> str:
-        return f"TenantHandle(id={self.id!r})"
-
-    async def index(self) -> Any:
-        """The vector index, opened by the first caller; it stays open at least as long as the lease.
-
-        Raises what the factory raises; the next call tries again.
-        """
-        async with self._index_lock:
-            if self._closed:
-                raise StorageUnavailable("This tenant's lease has ended.")
-            if self._index is None:
-                self._index = await self._open_index(self)
-            return self._index
-
-    def used(self) -> None:
-        """Start counting idle time anew."""
-        self._last_used_s = self._clock()
-
-    async def close_idle_index(self, idle_s: float) -> None:
-        """Close the index, and release memory, after `idle_s` without a lease."""
-        async with self._index_lock:
-            if self._index is not None and self._clock() - self._last_used_s >= idle_s:
-                await self._close_index()
-                await self.database.release_memory()
-
-    async def close(self) -> None:
-        """Close the index, then the database, also if the index fails to close or the caller is cancelled."""
-        with anyio.CancelScope(shield=True):
-            async with self._index_lock:
-                self._closed = True
-                try:
-                    await self._close_index()
-                finally:
-                    await self.database.close()
-
-    async def _close_index(self) -> None:
-        index, self._index = self._index, None
-        if index is not None:
-            await index.close()
 
 
 @dataclass(eq=False, slots=True)
@@ -113,6 +56,10 @@ class _Slot:
     """Held while opening or closing."""
     leases: int = 0
     handle: TenantHandle | None = None
+    evicted: bool = False
+    """Nobody may lease it: its files are being replaced or erased."""
+    returned: anyio.Event = field(default_factory=anyio.Event)
+    """Set when the last lease ends."""
 
 
 class TenantLeases:
@@ -140,15 +87,66 @@ class TenantLeases:
         self._limiter = anyio.CapacityLimiter(STORAGE_THREADS)
         self._slots: OrderedDict[str, _Slot] = OrderedDict()
         """Least recently used first."""
+        self._quarantined: dict[str, str] = {}
         self._closed = False
 
-    def lease(self, tenant_id: str) -> AbstractAsyncContextManager[TenantHandle]:
+    @property
+    def home(self) -> Path:
+        """The data folder."""
+        return self._home
+
+    @property
+    def quarantined(self) -> Mapping[str, str]:
+        """Tenants whose file does not open, by id, with what was said about it. The others go on."""
+        return MappingProxyType(self._quarantined)
+
+    def folder(self, tenant_id: str) -> Path:
+        """Where the tenant's files are."""
+        return tenant_folder(self._home, tenant_id)
+
+    def blob_store(self, folder: Path, key: bytes) -> BlobStore:
+        """The blobs of a tenant's folder, or of one being prepared."""
+        return BlobStore(folder / BLOB_FOLDER, key, reserve_bytes=self._reserve_bytes, limiter=self._limiter)
+
+    def lease(
+        self, tenant_id: str, *, even_suspended: bool = False
+    ) -> AbstractAsyncContextManager[TenantHandle]:
         """Borrow a tenant for one operation or turn; its index can only be closed between leases.
 
-        Raises NotFound, StorageDamaged, StorageFull and KeyUnavailable on entry, and StorageUnavailable
-        after `close`. Cancelled while it opens, nothing stays borrowed.
+        Raises on entry: NotFound; TenantSuspended unless `even_suspended` (for export and backup); Busy
+        while it is evicted; StorageDamaged, which puts it in quarantine; StorageFull; KeyUnavailable; and
+        StorageUnavailable after `close`. Cancelled while it opens, nothing stays borrowed.
         """
-        return self._lease(tenant_id)
+        return self._lease(tenant_id, even_suspended)
+
+    @asynccontextmanager
+    async def evict(self, tenant_id: str, *, within_s: float = EVICTION_DEADLINE_S) -> AsyncIterator[None]:
+        """Have the tenant closed and lent to nobody inside the block, so that its files can be replaced.
+
+        Leases asked for meanwhile are refused. Raises Busy when it is still lent after `within_s`, or
+        evicted already; then nothing has changed.
+        """
+        slot = self._slots.setdefault(tenant_id, _Slot())
+        if slot.evicted:
+            raise _evicted()
+        slot.evicted = True
+        try:
+            try:
+                with anyio.fail_after(within_s):
+                    while slot.leases > 0:
+                        slot.returned = anyio.Event()
+                        await slot.returned.wait()
+            except TimeoutError as error:
+                raise Busy("The tenant is in use: try again, or suspend it first.") from error
+            await self._close_slot(tenant_id, slot)
+            yield
+        finally:
+            slot.evicted = False
+            self._forget(tenant_id, slot)
+
+    def end_quarantine(self, tenant_id: str) -> None:
+        """Try the tenant's file again, after it has been replaced."""
+        self._quarantined.pop(tenant_id, None)
 
     async def close_idle(self) -> None:
         """Close the indexes that nobody has used for `index_idle_s`; the engine calls this periodically."""
@@ -164,14 +162,24 @@ class TenantLeases:
             await self._close_slot(tenant_id, slot, even_if_lent=True)
 
     @asynccontextmanager
-    async def _lease(self, tenant_id: str) -> AsyncIterator[TenantHandle]:
+    async def _lease(self, tenant_id: str, even_suspended: bool) -> AsyncIterator[TenantHandle]:
+        # Asked every time: another process may have suspended it a moment ago.
+        tenant = await self._catalog.tenant(tenant_id)
+        if tenant.status == "suspended" and not even_suspended:
+            raise TenantSuspended("This organisation has been suspended by the operator of this server.")
         slot = self._slots.setdefault(tenant_id, _Slot())
+        if slot.evicted:
+            raise _evicted()
         self._slots.move_to_end(tenant_id)
         slot.leases += 1
         try:
-            yield await self._handle(tenant_id, slot)
+            handle = await self._handle(tenant, slot)
+            handle.name = tenant.name
+            yield handle
         finally:
             slot.leases -= 1
+            if slot.leases == 0:
+                slot.returned.set()
             if slot.handle is not None:
                 slot.handle.used()
             elif slot.leases == 0:
@@ -179,25 +187,36 @@ class TenantLeases:
             with anyio.CancelScope(shield=True):
                 await self._make_room(self._capacity)
 
-    async def _handle(self, tenant_id: str, slot: _Slot) -> TenantHandle:
+    async def _handle(self, tenant: Tenant, slot: _Slot) -> TenantHandle:
         async with slot.lock:
             if self._closed:
                 raise StorageUnavailable("The data folder has been closed.")
             if slot.handle is None:
                 await self._make_room(self._capacity - 1)
-                slot.handle = await self._open(tenant_id)
+                slot.handle = await self._open(tenant)
             return slot.handle
 
-    async def _open(self, tenant_id: str) -> TenantHandle:
-        tenant = await self._catalog.tenant(tenant_id)
-        key = await self._catalog.tenant_key(tenant_id)
-        folder = self._home / "tenants" / tenant.id
-        path = folder / "tenant.sqlite"
-        blobs = BlobStore(folder / "blobs", key, reserve_bytes=self._reserve_bytes, limiter=self._limiter)
-        if await anyio.to_thread.run_sync(_is_lost, path, limiter=self._limiter):
-            raise StorageDamaged(f"{path} is missing, although its blobs are there: restore a backup.")
-        await blobs.remove_abandoned()
-        database = await Database.open(path, key, TENANT_MIGRATIONS, limiter=self._limiter)
+    async def _open(self, tenant: Tenant) -> TenantHandle:
+        if tenant.id in self._quarantined:
+            raise StorageDamaged(self._quarantined[tenant.id])
+        key = await self._catalog.tenant_key(tenant.id)
+        folder = self.folder(tenant.id)
+        blobs = self.blob_store(folder, key)
+        try:
+            await anyio.to_thread.run_sync(_prepare, folder, key, limiter=self._limiter)
+            await blobs.remove_abandoned()
+            database = await Database.open(
+                folder / TENANT_DATABASE, key, TENANT_MIGRATIONS, limiter=self._limiter
+            )
+        except (StorageDamaged, KeyUnavailable) as error:
+            # The platform's file has vouched for the key, so a file that it does not open is damaged.
+            message = (
+                f"The file of tenant {tenant.id} is damaged; the other tenants are not concerned. Restore "
+                f"this tenant from a backup. ({error.message})"
+            )
+            self._quarantined[tenant.id] = message
+            log.error("tenant %s is in quarantine: %s", tenant.id, error.code)
+            raise StorageDamaged(message) from error
         return TenantHandle(
             id=tenant.id,
             name=tenant.name,
@@ -229,10 +248,17 @@ class TenantLeases:
             self._forget(tenant_id, slot)
 
     def _forget(self, tenant_id: str, slot: _Slot) -> None:
-        if slot.handle is None and self._slots.get(tenant_id) is slot:
+        if slot.handle is None and not slot.evicted and self._slots.get(tenant_id) is slot:
             del self._slots[tenant_id]
 
 
-def _is_lost(path: Path) -> bool:
-    blobs = path.parent / "blobs"
-    return not path.exists() and blobs.is_dir() and any(blobs.iterdir())
+def _prepare(folder: Path, key: bytes) -> None:
+    """What comes before opening: an unfinished replacement of the files, and whether the files are there."""
+    finish_replacement(folder, key)
+    blobs = folder / BLOB_FOLDER
+    if not (folder / TENANT_DATABASE).exists() and blobs.is_dir() and any(blobs.iterdir()):
+        raise StorageDamaged("The database is missing, although its blobs are there.")
+
+
+def _evicted() -> Busy:
+    return Busy("The tenant's data is being replaced or erased: try again in a moment.")

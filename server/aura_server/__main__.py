@@ -22,6 +22,12 @@ def serve(
     home: Annotated[
         Path | None, typer.Option(help="Data folder; AURA_HOME sets it as well.", file_okay=False)
     ] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option("--tls-cert", help="Certificate in PEM format; serves https.")
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option("--tls-key", help="Private key of the certificate, in PEM format.")
+    ] = None,
     demo_tenant: Annotated[
         bool, typer.Option("--demo-tenant", help="Make the museum's tenant and print a link with its key.")
     ] = False,
@@ -39,12 +45,13 @@ def serve(
 
     from aura_local.errors import AuraError, ConfigurationError
     from aura_local.logs import configure_logging
-    from aura_local.settings import load_settings
+    from aura_local.settings_sources import load_settings
     from aura_server.serving import run_server
 
     failure: BaseException | None = None
     try:
         arguments = {"server.host": host, "server.port": port, "profile": profile, "home": home}
+        arguments |= {"server.tls_cert": tls_cert, "server.tls_key": tls_key}
         loaded = load_settings(arguments)
         configure_logging(loaded.values.log_level, json_lines=json_logs, show_private=log_private)
         asyncio.run(run_server(loaded, demo_tenant=demo_tenant, say=_say))

@@ -18,26 +18,39 @@ from starlette.types import ASGIApp
 
 from aura_local.data_files import data_folder
 from aura_local.egress import denied_count
+from aura_server.account_routes import account_operations
+from aura_server.audit_routes import audit_operations
 from aura_server.chat_routes import chat_operations
+from aura_server.cross_origin import CrossOriginMiddleware
 from aura_server.document_routes import FORM_BYTES, UPLOAD_PATH, document_operations
+from aura_server.key_routes import key_operations
 from aura_server.limits import BodyMiddleware, HeadMiddleware, SecurityHeadersMiddleware
 from aura_server.openapi import openapi_document
 from aura_server.operations import Operation, routes_of
+from aura_server.people_routes import people_operations
 from aura_server.problems import ProblemMiddleware, routing_problem
 from aura_server.request_log import RequestLogMiddleware
+from aura_server.request_pace import RequestPaceMiddleware
 from aura_server.static_files import Pages
 from aura_server.status_routes import status_operations
+from aura_server.tenant_routes import tenant_operations
+from aura_server.usage_routes import usage_operations
+from aura_server.widget_routes import widget_operations
 
 if TYPE_CHECKING:
     from aura_local.engine import Engine
+    from aura_server.tls import ServerIdentity
 
 ANY_ADDRESS: Final = ("0.0.0.0", "::", "")  # noqa: S104 - recognised, not used
 
 
-def create_app(engine: Engine, *, pages: Path | None = None) -> Starlette:
+def create_app(
+    engine: Engine, *, pages: Path | None = None, identity: ServerIdentity | None = None
+) -> Starlette:
     """The application over an open engine, which the caller closes after serving.
 
-    `pages` is the folder of the interface, by default the one that ships.
+    `pages` is the folder of the interface, by default the one that ships; `identity` is set where the server
+    speaks TLS.
     """
     from aura_server.voice_socket import open_registry, voice_routes
 
@@ -56,7 +69,7 @@ def create_app(engine: Engine, *, pages: Path | None = None) -> Starlette:
             *voice_routes(engine, registry),
             Mount("/", Pages(data_folder("ui") if pages is None else pages)),
         ],
-        middleware=_middleware(engine),
+        middleware=_middleware(engine, identity),
         exception_handlers={HTTPException: routing_problem},
         lifespan=lifespan,
     )
@@ -64,7 +77,22 @@ def create_app(engine: Engine, *, pages: Path | None = None) -> Starlette:
 
 def all_operations(engine: Engine) -> list[Operation]:
     """Every HTTP operation, the description of them all included."""
-    operations = [*status_operations(engine), *chat_operations(engine), *document_operations(engine)]
+    operations = [
+        operation
+        for table in (
+            status_operations,
+            account_operations,
+            chat_operations,
+            document_operations,
+            people_operations,
+            key_operations,
+            widget_operations,
+            tenant_operations,
+            usage_operations,
+            audit_operations,
+        )
+        for operation in table(engine)
+    ]
     return [*operations, _description(operations)]
 
 
@@ -78,18 +106,35 @@ def _description(others: Sequence[Operation]) -> Operation:
     return itself
 
 
-def _middleware(engine: Engine) -> list[Middleware]:
+def _middleware(engine: Engine, identity: ServerIdentity | None) -> list[Middleware]:
     """Outermost first."""
-    settings = engine.settings
-    hosts = settings.server.allowed_hosts
-    own = settings.server.host.lower()
+    server, limits = engine.settings.server, engine.settings.limits
+    hosts = server.allowed_hosts
+    own = server.host.lower()
     if own not in ANY_ADDRESS:
         hosts = (*hosts, f"[{own}]" if ":" in own else own)
-    uploads = {UPLOAD_PATH: settings.limits.upload_bytes + FORM_BYTES}
+    if identity is not None:
+        # Names that somebody certified as ours; a page of a stranger cannot be among them.
+        hosts = (*hosts, *identity.names)
+    uploads = {UPLOAD_PATH: limits.upload_bytes + FORM_BYTES}
     return [
         Middleware(RequestLogMiddleware, metrics=engine.metrics),
-        Middleware(SecurityHeadersMiddleware),
+        Middleware(
+            SecurityHeadersMiddleware, strict_transport=identity is not None and not identity.self_signed
+        ),
+        Middleware(CrossOriginMiddleware, allowed_origins=server.allowed_origins),
         Middleware(ProblemMiddleware),
-        Middleware(HeadMiddleware, allowed_hosts=hosts),
-        Middleware(BodyMiddleware, limit_bytes=settings.limits.json_body_bytes, limits_by_path=uploads),
+        Middleware(HeadMiddleware, allowed_hosts=hosts, limit_bytes=limits.header_bytes),
+        Middleware(
+            RequestPaceMiddleware,
+            anonymous_per_minute=limits.anonymous_requests_per_minute,
+            failures_per_minute=limits.failed_logins_per_minute,
+        ),
+        Middleware(
+            BodyMiddleware,
+            limit_bytes=limits.json_body_bytes,
+            limits_by_path=uploads,
+            grace_s=limits.body_grace_s,
+            bytes_per_s=limits.body_bytes_per_s,
+        ),
     ]

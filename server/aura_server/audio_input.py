@@ -25,18 +25,25 @@ class AudioInput:
     """One session's incoming audio. Survives dropped connections; positions go on where they were."""
 
     def __init__(
-        self, sample_rate_hz: int, *, catch_up_s: float, clock: Callable[[], float] = time.monotonic
+        self,
+        sample_rate_hz: int,
+        *,
+        catch_up_s: float,
+        pace: float = PACE,
+        head_start_s: float = HEAD_START_S,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`catch_up_s` is the longest absence after which a client may send what it kept, all at once."""
         self.sample_rate_hz = sample_rate_hz
         self.accepted_samples = 0
         """Samples received since `start`, at the client's rate, those of an absence included."""
         self._next_position = 0
-        self._longest_gap_samples = int((catch_up_s + HEAD_START_S) * sample_rate_hz)
+        self._longest_gap_samples = int((catch_up_s + head_start_s) * sample_rate_hz)
+        self._times_real_time = pace
         self._pace = Pace(
-            per_second=PACE * sample_rate_hz,
-            initial_s=HEAD_START_S / PACE,
-            most_s=catch_up_s + HEAD_START_S,
+            per_second=pace * sample_rate_hz,
+            initial_s=head_start_s / pace,
+            most_s=catch_up_s + head_start_s,
             clock=clock,
         )
         self._resampler = StreamResampler(sample_rate_hz, SPEECH_RATE_HZ)
@@ -54,7 +61,9 @@ class AudioInput:
         count = len(data) // 2
         if not self._pace.spend(count):
             raise ProtocolViolation(
-                f"Audio arrives faster than {PACE} times real time.", code=TOO_FAST, retryable=True
+                f"Audio arrives faster than {self._times_real_time:g} times real time.",
+                code=TOO_FAST,
+                retryable=True,
             )
         first = self._next_position
         self._next_position += count

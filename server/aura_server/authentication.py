@@ -1,50 +1,78 @@
-"""Who is asking: the one way from a request's headers to a tenant. Layer 5.
+"""Who is asking: the one way from a request's headers to a principal. Layer 5.
 
-`Authorization: Bearer <key>` is the only credential; there is no second header, cookie or query parameter
-whose check could be forgotten. The voice socket also takes the key in its `start` message, because
-browsers cannot set headers there, and hands it to the same `Engine.authenticate`.
+`Authorization: Bearer <credential>` is the only place for a credential of any kind (API key, access token,
+visitor token); there is no second header, cookie or query parameter whose check could be forgotten. The voice
+socket also takes one in its `start` message, because browsers cannot set headers there, and hands it to the
+same `Engine.authenticate`.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from aura_local.accounts.permissions import Permission, authorize
+from aura_local.accounts.principal import Principal
 from aura_local.errors import AuthenticationFailed
 
 if TYPE_CHECKING:
     from aura_local.engine import Engine
     from aura_local.storage.leases import TenantHandle
 
-KEY_LIMIT_CHARACTERS: Final = 200
+CREDENTIAL_LIMIT_CHARACTERS: Final = 4096
 """Longer than any credential we issue; nothing longer is looked at."""
 
 
-def presented_key(headers: Mapping[str, str]) -> str | None:
-    """The bearer key of a request, None if it presents no credential at all.
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """An authorised request to a tenant."""
+
+    principal: Principal
+    handle: TenantHandle
+    """The tenant of the principal, leased for as long as the answer takes."""
+
+
+def presented_credential(headers: Mapping[str, str]) -> str | None:
+    """The bearer credential of a request, None if it presents none at all.
 
     Raises `AuthenticationFailed` for any other scheme.
     """
     value = headers.get("authorization")
     if value is None:
         return None
-    scheme, _, key = value.partition(" ")
-    key = key.strip()
-    if scheme.lower() != "bearer" or not key or len(key) > KEY_LIMIT_CHARACTERS:
-        raise AuthenticationFailed("Send the API key as `Authorization: Bearer <key>`.")
-    return key
+    scheme, _, credential = value.partition(" ")
+    credential = credential.strip()
+    if scheme.lower() != "bearer" or not credential or len(credential) > CREDENTIAL_LIMIT_CHARACTERS:
+        raise AuthenticationFailed("Send the credential as `Authorization: Bearer <credential>`.")
+    return credential
+
+
+async def principal_of(engine: Engine, headers: Mapping[str, str], permission: Permission) -> Principal:
+    """The holder of the request's credential, who has the permission.
+
+    Raises `AuthenticationFailed`, `TenantSuspended` and `PermissionDenied`.
+    """
+    credential = presented_credential(headers)
+    if credential is None:
+        raise AuthenticationFailed(
+            "This needs a credential: send it as `Authorization: Bearer <credential>`."
+        )
+    principal = await engine.authenticate(credential, origin=headers.get("origin"))
+    authorize(principal, permission)
+    await engine.admit_request(principal)
+    return principal
 
 
 @asynccontextmanager
-async def tenant_of(engine: Engine, headers: Mapping[str, str]) -> AsyncIterator[TenantHandle]:
-    """Lend the tenant that the request's credential leads to, for as long as the answer takes.
+async def visit_of(
+    engine: Engine, headers: Mapping[str, str], permission: Permission
+) -> AsyncIterator[Visit]:
+    """Lend the tenant of the request's principal, for as long as the answer takes.
 
-    Raises `AuthenticationFailed`, and what leasing raises.
+    Raises what `principal_of` and leasing raise.
     """
-    key = presented_key(headers)
-    if key is None:
-        raise AuthenticationFailed("This needs an API key: send it as `Authorization: Bearer <key>`.")
-    principal = await engine.authenticate(key)
-    async with engine.leases.lease(principal.tenant_id) as handle:
-        yield handle
+    principal = await principal_of(engine, headers, permission)
+    async with engine.leases.lease(principal.tenant) as handle:
+        yield Visit(principal, handle)

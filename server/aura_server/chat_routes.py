@@ -18,23 +18,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aura_local.conversation.events import CitationsFound
 from aura_local.errors import AuraError, PayloadTooLarge
-from aura_local.ports import Caller, Priority
-from aura_server.json_body import read_json
+from aura_server.authentication import Visit
+from aura_server.json_body import RequestBody, read_json
 from aura_server.operations import Operation, json_answer
 from aura_server.problems import error_body
 
 if TYPE_CHECKING:
     from aura_local.conversation.reply import AnswerEvent
     from aura_local.engine import ChatStream, Engine
-    from aura_local.storage.leases import TenantHandle
 
 EVENT_STREAM: Final = "text/event-stream"
 
 
-class ChatRequest(BaseModel):
+class ChatRequest(RequestBody):
     """A question about the tenant's documents."""
-
-    model_config = ConfigDict(extra="forbid")
 
     question: str = Field(min_length=1)
     session_id: str | None = Field(None, max_length=100, description="Continues an earlier conversation.")
@@ -73,15 +70,12 @@ def chat_operations(engine: Engine) -> list[Operation]:
     """`POST /api/chat`."""
     limits = engine.settings.limits
 
-    async def chat(request: Request, handle: TenantHandle) -> ASGIApp:
+    async def chat(request: Request, visit: Visit) -> ASGIApp:
         asked = await read_json(request, ChatRequest)
         if len(asked.question) > limits.question_characters:
             raise PayloadTooLarge(f"A question has at most {limits.question_characters} characters.")
         answering = engine.answer(
-            handle,
-            asked.question,
-            session_id=asked.session_id,
-            caller=Caller(handle.id, Priority.CHAT),
+            visit.handle, asked.question, asker=visit.principal, session_id=asked.session_id
         )
         as_events = EVENT_STREAM in request.headers.get("accept", "")
         return _ChatAnswering(answering, as_events, limits.send_deadline_s)
@@ -94,6 +88,7 @@ def chat_operations(engine: Engine) -> list[Operation]:
             "`citations`, `delta`, `done` and `error`.",
             answers={200: ChatAnswer},
             for_tenant=chat,
+            needs="talk",
             failures=(400, 404, 413, 415),
             body=ChatRequest,
         )

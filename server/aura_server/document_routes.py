@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 
 from aura_local.errors import DocumentUnreadable
 from aura_local.retrieval.readers.media_type import binary_media_type
+from aura_server.authentication import Visit
 from aura_server.multipart_upload import open_upload
 from aura_server.operations import Operation, json_answer
 
@@ -66,7 +67,8 @@ class DocumentList(BaseModel):
 def document_operations(engine: Engine) -> list[Operation]:
     """Everything under `/api/documents`."""
 
-    async def upload(request: Request, handle: TenantHandle) -> ASGIApp:
+    async def upload(request: Request, visit: Visit) -> ASGIApp:
+        handle = visit.handle
         limit_bytes = engine.settings.limits.upload_bytes
         file = await open_upload(request)
         record = await engine.ingestion.add(handle, file.name, _vetted(file.chunks), limit_bytes=limit_bytes)
@@ -85,23 +87,23 @@ def document_operations(engine: Engine) -> list[Operation]:
                 record = await engine.ingestion.get(handle, record.id)
         return record
 
-    async def list_all(_request: Request, handle: TenantHandle) -> ASGIApp:
-        records = await engine.ingestion.list(handle)
+    async def list_all(_request: Request, visit: Visit) -> ASGIApp:
+        records = await engine.ingestion.list(visit.handle)
         return json_answer(DocumentList(documents=[Document.model_validate(record) for record in records]))
 
-    async def look_at(request: Request, handle: TenantHandle) -> ASGIApp:
-        record = await engine.ingestion.get(handle, request.path_params["document_id"])
+    async def look_at(request: Request, visit: Visit) -> ASGIApp:
+        record = await engine.ingestion.get(visit.handle, request.path_params["document_id"])
         return json_answer(Document.model_validate(record))
 
-    async def download(request: Request, handle: TenantHandle) -> ASGIApp:
-        record = await engine.ingestion.get(handle, request.path_params["document_id"])
-        content = await handle.blobs.read(record.sha256)
+    async def download(request: Request, visit: Visit) -> ASGIApp:
+        record = await engine.ingestion.get(visit.handle, request.path_params["document_id"])
+        content = await visit.handle.blobs.read(record.sha256)
         # Always an attachment: somebody's HTML must not become a page of ours.
         headers = {"content-disposition": f"attachment; filename*=UTF-8''{quote(record.name, safe='')}"}
         return Response(content, headers=headers, media_type="application/octet-stream")
 
-    async def delete(request: Request, handle: TenantHandle) -> ASGIApp:
-        await engine.ingestion.delete(handle, request.path_params["document_id"])
+    async def delete(request: Request, visit: Visit) -> ASGIApp:
+        await engine.ingestion.delete(visit.handle, request.path_params["document_id"])
         engine.metrics.document_finished("deleted")
         return Response(status_code=204)
 
@@ -113,13 +115,27 @@ def document_operations(engine: Engine) -> list[Operation]:
             "Upload one file; answered once it is stored, indexed in the background.",
             answers={201: Document, 202: Document},
             for_tenant=upload,
+            needs="documents.write",
             failures=(400, 408, 413, 415, 422, 507),
             body="multipart/form-data",
             query={"wait": "`true` waits up to a minute for the document to be indexed."},
         ),
-        Operation("GET", "/api/documents", "All documents.", {200: DocumentList}, for_tenant=list_all),
         Operation(
-            "GET", one, "One document, with its status.", {200: Document}, for_tenant=look_at, failures=(404,)
+            "GET",
+            "/api/documents",
+            "All documents.",
+            {200: DocumentList},
+            for_tenant=list_all,
+            needs="documents.read",
+        ),
+        Operation(
+            "GET",
+            one,
+            "One document, with its status.",
+            {200: Document},
+            for_tenant=look_at,
+            needs="documents.read",
+            failures=(404,),
         ),
         Operation(
             "DELETE",
@@ -127,6 +143,7 @@ def document_operations(engine: Engine) -> list[Operation]:
             "Delete a document, its passages and its bytes.",
             {204: None},
             for_tenant=delete,
+            needs="documents.write",
             failures=(404,),
         ),
         Operation(
@@ -135,6 +152,7 @@ def document_operations(engine: Engine) -> list[Operation]:
             "The file as it was uploaded.",
             {200: "application/octet-stream"},
             for_tenant=download,
+            needs="documents.read",
             failures=(404,),
         ),
     ]

@@ -8,7 +8,9 @@ closing waits for the send buffer. A timer per connection ends the first, TCP_US
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
+import ssl
 from functools import partial
 from typing import Any, Final, cast
 
@@ -18,13 +20,10 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from aura_local.settings import LimitSettings
-from aura_server.limits import HEAD_LIMIT_BYTES
+from aura_server.socket_protocol import SteadySocketProtocol
 
-SHUTDOWN_S: Final = 3
-"""Time that running requests and sockets are given at the end."""
-
-UNREAD_LIMIT_MS: Final = 8_000
-"""Sent data that the other side does not acknowledge for so long ends its connection."""
+DRAIN_S: Final = 3
+"""Time that running requests and sockets are given at the end; at most half of `limits.shutdown_s`."""
 
 _TOO_SLOW: Final = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
@@ -35,14 +34,17 @@ class DeadlineProtocol(H11Protocol):
     The only place where we inherit: uvicorn offers no other seam.
     """
 
-    def __init__(self, *arguments: Any, header_deadline_s: float, **options: Any) -> None:
+    def __init__(
+        self, *arguments: Any, header_deadline_s: float, unread_deadline_s: float, **options: Any
+    ) -> None:
         super().__init__(*arguments, **options)
         self._header_deadline_s = header_deadline_s
+        self._unread_deadline_s = unread_deadline_s
         self._header_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        tune_connection(transport.get_extra_info("socket"))
+        tune_connection(transport.get_extra_info("socket"), self._unread_deadline_s)
         self._watch_headers()
 
     def data_received(self, data: bytes) -> None:
@@ -75,8 +77,8 @@ class DeadlineProtocol(H11Protocol):
             self.transport.close()
 
 
-def tune_connection(connection: Any) -> None:
-    """Send small pieces at once, and end the connection when its peer stops acknowledging them.
+def tune_connection(connection: Any, unread_deadline_s: float) -> None:
+    """Send small pieces at once, and end the connection when its peer does not take what was sent in time.
 
     asyncio sets TCP_NODELAY only on sockets made with an explicit protocol number, which those of
     `socket.create_server` are not: every answer then waited 40 ms for a delayed acknowledgement (measured).
@@ -87,24 +89,30 @@ def tune_connection(connection: Any) -> None:
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     unread_limit = getattr(socket, "TCP_USER_TIMEOUT", None)
     if unread_limit is not None:
-        connection.setsockopt(socket.IPPROTO_TCP, unread_limit, UNREAD_LIMIT_MS)
+        connection.setsockopt(socket.IPPROTO_TCP, unread_limit, round(unread_deadline_s * 1000))
 
 
-def server_config(app: ASGIApp, limits: LimitSettings) -> uvicorn.Config:
-    """How the application is served; the caller brings the listening sockets."""
-    protocol = partial(DeadlineProtocol, header_deadline_s=limits.header_deadline_s)
+def server_config(app: ASGIApp, limits: LimitSettings, tls: ssl.SSLContext | None = None) -> uvicorn.Config:
+    """How the application is served; the caller brings the listening sockets. `tls` makes it https."""
+    protocol = partial(
+        DeadlineProtocol,
+        header_deadline_s=limits.header_deadline_s,
+        unread_deadline_s=limits.tcp_user_timeout_s,
+    )
+    sockets = partial(SteadySocketProtocol, frames_per_s=limits.messages_per_s)
     return uvicorn.Config(
         app,
         http=cast("type[asyncio.Protocol]", protocol),
         # asyncio's own loop: the egress audit hook sees its sockets, not those of a native loop.
         loop="asyncio",
-        ws="websockets-sansio",
+        ws=cast("type[asyncio.Protocol]", sockets),
+        ssl_context_factory=None if tls is None else lambda _config, _default: tls,
         # The voice socket refuses a message over the limit itself, with an error that says so; only what is
         # far beyond it is cut off down here.
         ws_max_size=2 * limits.socket_frame_bytes,
         ws_per_message_deflate=False,
-        h11_max_incomplete_event_size=HEAD_LIMIT_BYTES,
-        timeout_graceful_shutdown=SHUTDOWN_S,
+        h11_max_incomplete_event_size=limits.header_bytes,
+        timeout_graceful_shutdown=min(DRAIN_S, math.ceil(limits.shutdown_s / 2)),
         # One request line per request is logged by ourselves, without query strings.
         access_log=False,
         log_config=None,

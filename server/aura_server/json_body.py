@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.requests import Request
 
 from aura_local.errors import InvalidRequest, UnsupportedMedia
+
+
+class RequestBody(BaseModel):
+    """Unknown fields are refused: a tenant, an owner or a time can never be set from a body."""
+
+    model_config = ConfigDict(extra="forbid")
+
 
 Model = TypeVar("Model", bound=BaseModel)
 

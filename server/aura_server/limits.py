@@ -18,14 +18,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aura_local.errors import InvalidRequest, PayloadTooLarge
 
-HEAD_LIMIT_BYTES: Final = 16 * 1024
-"""Largest path, query string and headers together."""
-
-MINIMUM_BYTES_PER_S: Final = 10 * 1024
-"""Slower bodies are given up, once `BODY_GRACE_S` is over."""
-
-BODY_GRACE_S: Final = 10.0
-
 LINGER_S: Final = 2.0
 """How long a body that is not wanted any more is still read (and dropped), so that a client in the middle
 of sending sees the answer rather than a reset connection."""
@@ -44,18 +36,20 @@ class HeadMiddleware:
     app: ASGIApp
     allowed_hosts: tuple[str, ...]
     """Exact names without port; `*` allows any."""
+    limit_bytes: int
+    """Largest path, query string and headers together."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        small = _head_bytes(scope) <= HEAD_LIMIT_BYTES
+        small = _head_bytes(scope) <= self.limit_bytes
         if small and self._allowed(Headers(scope=scope).getlist("host")):
             await self.app(scope, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 4400, "reason": "host not allowed"})
         elif not small:
-            raise HTTPException(431, f"The request's headers are larger than {HEAD_LIMIT_BYTES} bytes.")
+            raise HTTPException(431, f"The request's headers are larger than {self.limit_bytes} bytes.")
         else:
             raise InvalidRequest(
                 "The server is not known by the name this request uses; add it to server.allowed_hosts.",
@@ -87,8 +81,10 @@ class BodyMiddleware:
     limit_bytes: int
     limits_by_path: Mapping[str, int]
     """Paths whose bodies may be larger, e.g. uploads."""
-    grace_s: float = BODY_GRACE_S
-    bytes_per_s: float = MINIMUM_BYTES_PER_S
+    grace_s: float
+    """How long a body may take at any pace."""
+    bytes_per_s: float
+    """Slower bodies are given up, once the grace is over."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -178,10 +174,13 @@ class SecurityHeadersMiddleware:
     """Headers that keep browsers from doing more with our pages than we do ourselves.
 
     Routes may set their own `cache-control`; everything else is the same everywhere. Sockets are allowed to
-    our own host only; it is named because not every browser lets `'self'` cover ws: and wss:.
+    our own host only; it is named because not every browser lets `'self'` cover ws: and wss:. Pages may not
+    turn text into markup or code at all: no trusted type can be made.
     """
 
     app: ASGIApp
+    strict_transport: bool = False
+    """Tell browsers to use https alone from now on; only with a certificate that they trust by themselves."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -196,6 +195,8 @@ class SecurityHeadersMiddleware:
                 headers["content-security-policy"] = _POLICY.format(sockets=sockets)
                 for name, value in _FIXED_HEADERS.items():
                     headers[name] = value
+                if self.strict_transport:
+                    headers["strict-transport-security"] = _HTTPS_ALONE
                 headers.setdefault("cache-control", "no-store")
             await send(message)
 
@@ -204,12 +205,14 @@ class SecurityHeadersMiddleware:
 
 _POLICY: Final = (
     "default-src 'self'; connect-src 'self'{sockets}; object-src 'none'; base-uri 'none'; "
-    "form-action 'self'; frame-ancestors 'none'"
+    "form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
+_HTTPS_ALONE: Final = "max-age=31536000"
 _FIXED_HEADERS: Final = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "permissions-policy": "microphone=(self), camera=(), geolocation=()",
     "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
     "x-frame-options": "DENY",
 }

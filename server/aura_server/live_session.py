@@ -68,7 +68,13 @@ class LiveSession:
         self._limits = limits
         self._clock = clock
         self._wakeup = Wakeup()
-        self.input = AudioInput(sample_rate_hz, catch_up_s=limits.resume_s, clock=clock)
+        self.input = AudioInput(
+            sample_rate_hz,
+            catch_up_s=limits.resume_s,
+            pace=limits.audio_pace,
+            head_start_s=limits.audio_head_start_s,
+            clock=clock,
+        )
         self.sink = PacedSink(
             output_sample_rate_hz, announce_flush=self._announce_flush, wakeup=self._wakeup, clock=clock
         )
@@ -133,6 +139,11 @@ class LiveSession:
         self._stopped = True
         self._audio_flows = False
         self._wakeup.call()
+
+    @property
+    def over(self) -> bool:
+        """The session is ending, whatever its client may still want."""
+        return self._ending
 
     def fail(self, error: AuraError) -> None:
         """End the session: its connection is told why and closed."""

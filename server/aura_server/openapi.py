@@ -54,7 +54,7 @@ def openapi_document(operations: Sequence[Operation]) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": definitions["$defs"],
-            "securitySchemes": {"api_key": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
         },
     }
 
@@ -86,8 +86,8 @@ def _describe(operation: Operation) -> dict[str, Any]:
         described["parameters"] = parameters
     if operation.body is not None:
         described["requestBody"] = {"required": True, "content": _request_content(operation)}
-    if operation.for_tenant is not None:
-        described["security"] = [{"api_key": []}]
+    if operation.needs is not None:
+        described["security"] = [{"bearer": []}]
     return described
 
 
@@ -97,7 +97,7 @@ def _responses(operation: Operation) -> dict[str, Any]:
         responses[str(status)] = {"description": HTTPStatus(status).phrase}
         if answer is not None:
             responses[str(status)]["content"] = _answer_content(answer)
-    usual = (401, 503) if operation.for_tenant is not None else ()
+    usual = (401, 403, 429, 503) if operation.needs is not None else ()
     for status in sorted({*usual, *operation.failures}):
         responses.setdefault(
             str(status),

@@ -28,12 +28,16 @@ class Pace:
         self._clock = clock
         self._counted_at = clock()
 
-    def spend(self, units: float) -> bool:
-        """Whether `units` may pass now; when they may not, nothing is spent."""
+    def allows(self, units: float) -> bool:
+        """Whether `units` may pass now."""
         now = self._clock()
         self._credit = min(self._most, self._credit + (now - self._counted_at) * self._per_second)
         self._counted_at = now
-        if units > self._credit:
+        return units <= self._credit
+
+    def spend(self, units: float) -> bool:
+        """Whether `units` may pass now; when they may not, nothing is spent."""
+        if not self.allows(units):
             return False
         self._credit -= units
         return True

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import ipaddress
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import anyio
 
 from aura_local.errors import AuraError, ConfigurationError
-from aura_local.settings import LoadedSettings, ServerSettings
+from aura_local.settings import ServerSettings
+from aura_local.settings_sources import LoadedSettings
+from aura_server.exit_deadline import exit_deadline
+from aura_server.tls import ServerIdentity, handshakes_within, load_identity
 
 if TYPE_CHECKING:
     from aura_local.engine import Engine
@@ -30,7 +35,16 @@ async def run_server(loaded: LoadedSettings, *, demo_tenant: bool, say: Say) -> 
     Raises `ConfigurationError` (the port is taken, a setting is wrong) and what opening the engine raises.
     """
     settings = loaded.values
-    with bind(settings.server) as listener:
+    limits = settings.limits
+    identity = load_identity(settings.server)
+    with (
+        bind(settings.server) as listener,
+        handshakes_within(limits.header_deadline_s),
+        exit_deadline(limits.shutdown_s) as deadline,
+    ):
+        address = server_address(listener, settings.server, secure=identity is not None)
+        for warning in warnings_about(listener, identity, datetime.now(UTC)):
+            say(f"  Warning: {warning}")
         raise_file_limit()
         import uvicorn
 
@@ -39,15 +53,29 @@ async def run_server(loaded: LoadedSettings, *, demo_tenant: bool, say: Say) -> 
         from aura_server.http_protocol import server_config
 
         async with Engine.open(loaded) as engine:
-            server = uvicorn.Server(server_config(create_app(engine), settings.limits))
+            app = create_app(engine, identity=identity)
+            context = None if identity is None else identity.context
+            server = uvicorn.Server(server_config(app, limits, context))
             with _signals_left_to_server():
                 async with anyio.create_task_group() as group:
-                    group.start_soon(
-                        _introduce, engine, _address(listener, settings.server), demo_tenant, say
-                    )
+                    group.start_soon(_introduce, engine, address, demo_tenant, say)
+                    group.start_soon(deadline.start_when, lambda: server.should_exit)
                     await server.serve(sockets=[listener])
+                    deadline.start()
                     group.cancel_scope.cancel()
         say("AURA Local has stopped.")
+
+
+def warnings_about(listener: socket.socket, identity: ServerIdentity | None, now: datetime) -> Iterator[str]:
+    """What the person who starts the server should know about how it can be reached."""
+    host = listener.getsockname()[0]
+    if identity is None and not ipaddress.ip_address(host.partition("%")[0]).is_loopback:
+        yield (
+            "without TLS all that is said crosses the network in the clear, and browsers give no microphone "
+            "to pages of other machines; make a certificate with `aura tls self-signed`."
+        )
+    if identity is not None and identity.ends_soon(now):
+        yield f"the certificate expires on {identity.valid_until:%Y-%m-%d}."
 
 
 async def _introduce(engine: Engine, address: str, demo_tenant: bool, say: Say) -> None:
@@ -119,9 +147,11 @@ def _signals_left_to_server() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _address(listener: socket.socket, settings: ServerSettings) -> str:
+def server_address(listener: socket.socket, settings: ServerSettings, *, secure: bool) -> str:
+    """What to open in a browser on this machine."""
     host, port = listener.getsockname()[:2]
     if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not listened on
         host = "127.0.0.1"
     shown = settings.host if settings.host == "localhost" else host
-    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+    scheme = "https" if secure else "http"
+    return f"{scheme}://[{shown}]:{port}" if ":" in shown else f"{scheme}://{shown}:{port}"

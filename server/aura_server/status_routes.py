@@ -15,12 +15,12 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from aura_local.metrics import CONTENT_TYPE
-from aura_server.authentication import presented_key, tenant_of
+from aura_server.authentication import presented_credential, principal_of
 from aura_server.operations import Operation, json_answer
 
 if TYPE_CHECKING:
+    from aura_local.accounts.principal import Principal
     from aura_local.engine import Engine
-    from aura_local.storage.leases import TenantHandle
 
 
 class EngineState(BaseModel):
@@ -72,19 +72,19 @@ def status_operations(engine: Engine) -> list[Operation]:
 
     async def health(request: Request) -> ASGIApp:
         asks_ready = "ready" in request.query_params
-        if presented_key(request.headers) is None and not asks_ready:
+        if presented_credential(request.headers) is None and not asks_ready:
             return Response('{"status":"ok"}', media_type="application/json")
-        async with tenant_of(engine, request.headers):
-            states = [EngineState.model_validate(status) for status in engine.status()]
+        await principal_of(engine, request.headers, "status.read")
+        states = [EngineState.model_validate(status) for status in engine.status()]
         ready = is_ready()
         status = 503 if asks_ready and not ready else 200
         return json_answer(Health(ready=ready, engines=states), status)
 
-    async def voice_status(_request: Request, _handle: TenantHandle) -> ASGIApp:
+    async def voice_status(_request: Request, _principal: Principal) -> ASGIApp:
         reports = [EngineReport.model_validate(status) for status in engine.status()]
         return json_answer(VoiceStatus(ready=is_ready(), profile=engine.settings.profile, engines=reports))
 
-    async def metrics(_request: Request, _handle: TenantHandle) -> ASGIApp:
+    async def metrics(_request: Request, _principal: Principal) -> ASGIApp:
         return Response(engine.metrics.render(), media_type=CONTENT_TYPE)
 
     return [
@@ -102,13 +102,15 @@ def status_operations(engine: Engine) -> list[Operation]:
             "/voice/status",
             "Which engine and model does each job, and what is missing.",
             answers={200: VoiceStatus},
-            for_tenant=voice_status,
+            for_principal=voice_status,
+            needs="status.read",
         ),
         Operation(
             "GET",
             "/metrics",
             "Counters and histograms in Prometheus text format.",
             answers={200: "text/plain"},
-            for_tenant=metrics,
+            for_principal=metrics,
+            needs="metrics.read",
         ),
     ]

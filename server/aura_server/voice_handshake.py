@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 import anyio
 from starlette.websockets import WebSocket
 
+from aura_local.accounts.permissions import authorize
+from aura_local.accounts.principal import Principal
 from aura_local.errors import AuthenticationFailed, ProtocolViolation
-from aura_server.authentication import presented_key
+from aura_server.authentication import presented_credential
+from aura_server.client_address import address_of
 from aura_server.live_session import LiveSession
 from aura_server.voice_incoming import receive_message
 from aura_server.voice_link import Attachment
@@ -24,18 +27,19 @@ async def open_session(
 ) -> tuple[LiveSession, Attachment]:
     """Begin or resume the session that the client's first message asks for.
 
-    Raises `AuthenticationFailed` for a wrong key and for none in time, `ProtocolViolation` and
-    `PayloadTooLarge` for a wrong first message, and what `VoiceSessionRegistry` raises.
+    Raises `AuthenticationFailed` for a wrong key and for none in time, `PermissionDenied` for one that may
+    not talk, `ProtocolViolation` and `PayloadTooLarge` for a wrong first message, and what
+    `VoiceSessionRegistry` raises.
     """
     limits = engine.settings.limits
-    start, tenant_id = await _enter(engine, websocket)
+    start, principal = await _enter(engine, websocket)
     if start.resume is not None:
-        live, token = registry.resume(tenant_id, start), start.resume
+        live, token = registry.resume(principal, start), start.resume
         attachment = live.resume(start.last_sequence, start.from_sample)
     elif start.from_sample is not None or start.last_sequence is not None:
         raise ProtocolViolation("`from_sample` and `last_sequence` go with `resume`.")
     else:
-        live, token = await registry.create(tenant_id, start)
+        live, token = await registry.create(principal, start, address=address_of(websocket.scope))
         attachment = live.attach()
     attachment.greeting = Ready(
         type="ready",
@@ -53,15 +57,17 @@ async def open_session(
     return live, attachment
 
 
-async def _enter(engine: Engine, websocket: WebSocket) -> tuple[Start, str]:
-    """The `start` message and the tenant its key leads to."""
+async def _enter(engine: Engine, websocket: WebSocket) -> tuple[Start, Principal]:
+    """The `start` message and the principal its key leads to, who may talk."""
     deadline_s = engine.settings.limits.start_deadline_s
     with anyio.move_on_after(deadline_s):
         start = await _receive_start(engine, websocket)
-        key = presented_key(websocket.headers) or start.key
+        key = presented_credential(websocket.headers) or start.key
         if not key:
             raise AuthenticationFailed("`start` needs a `key`, or the handshake an Authorization header.")
-        return start, (await engine.authenticate(key)).tenant_id
+        principal = await engine.authenticate(key, origin=websocket.headers.get("origin"))
+        authorize(principal, "talk")
+        return start, principal
     raise AuthenticationFailed(f"No `start` message came within {deadline_s:g} s.", code="start_too_late")
 
 

@@ -1,11 +1,14 @@
-"""All voice sessions of the server: how many there may be, and who may come back to which. Layer 5."""
+"""All voice sessions of the server: how many there may be, who may come back to which, and whose must end.
+
+Layer 5.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from types import TracebackType
@@ -14,8 +17,16 @@ from typing import TYPE_CHECKING, Final, Protocol
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
+from aura_local.accounts.principal import Principal
 from aura_local.conversation.spoken_reply import Notify
-from aura_local.errors import EngineUnavailable, NotFound, ProtocolViolation, TooManySessions
+from aura_local.errors import (
+    AuraError,
+    AuthenticationFailed,
+    EngineUnavailable,
+    NotFound,
+    ProtocolViolation,
+    TooManySessions,
+)
 from aura_local.metrics import Metrics
 from aura_local.ports import AudioSink
 from aura_local.settings import LimitSettings
@@ -29,19 +40,33 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TOKEN_BYTES: Final = 32
+CHECK_EVERY_S: Final = 0.5
+"""How often the holders of open sessions are looked up: a withdrawn right ends a session within a second."""
+
+StillGood = Callable[[Principal], Awaitable[bool]]
+"""`Authenticator.still_good`."""
 
 
 class OpenConversation(Protocol):
     """`Engine.voice_session`."""
 
     async def __call__(
-        self, handle: TenantHandle, /, *, sink: AudioSink, notify: Notify, language: str, voice: str | None
+        self,
+        handle: TenantHandle,
+        /,
+        *,
+        asker: Principal,
+        sink: AudioSink,
+        notify: Notify,
+        language: str,
+        voice: str | None,
     ) -> Conversation: ...
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    tenant_id: str
+    principal: Principal
+    address: str | None
     live: LiveSession
 
 
@@ -49,6 +74,7 @@ class VoiceSessionRegistry:
     """Owns the task group in which sessions run, so that a reply survives its connection.
 
     An async context manager; leaving it ends every session. Only the SHA-256 of a resume token is kept.
+    While it is entered, sessions of principals that `still_good` no longer knows are ended.
     """
 
     def __init__(
@@ -56,13 +82,17 @@ class VoiceSessionRegistry:
         *,
         lease: Callable[[str], AbstractAsyncContextManager[TenantHandle]],
         open_conversation: OpenConversation,
+        still_good: StillGood,
         limits: LimitSettings,
         language: str,
         metrics: Metrics,
+        check_every_s: float = CHECK_EVERY_S,
     ) -> None:
         """`language` is what a client speaks that does not say."""
         self._lease = lease
         self._open_conversation = open_conversation
+        self._still_good = still_good
+        self._check_every_s = check_every_s
         self._limits = limits
         self._language = language
         self._metrics = metrics
@@ -72,6 +102,7 @@ class VoiceSessionRegistry:
 
     async def __aenter__(self) -> VoiceSessionRegistry:
         self._tasks = await self._stack.enter_async_context(anyio.create_task_group())
+        self._tasks.start_soon(self._end_withdrawn)
         return self
 
     async def __aexit__(
@@ -90,17 +121,18 @@ class VoiceSessionRegistry:
         """Sessions alive, those without a connection included."""
         return len(self._entries)
 
-    async def create(self, tenant_id: str, start: Start) -> tuple[LiveSession, str]:
+    async def create(
+        self, principal: Principal, start: Start, *, address: str | None = None
+    ) -> tuple[LiveSession, str]:
         """Begin a session; returns it with its resume token.
 
-        Raises `TooManySessions`, and what leasing the tenant or opening the conversation raises.
+        `address` is where the client is, as `address_of` names it; None counts towards no address. Raises
+        `PermissionDenied` for a principal without a tenant, `TooManySessions`, and what leasing the tenant
+        or opening the conversation raises.
         """
         if self._tasks is None:
             raise EngineUnavailable("The server is shutting down.", retryable=True)
-        if len(self._entries) >= self._limits.sessions:
-            raise TooManySessions("The server has no free voice session; try again later.")
-        if self._sessions_of(tenant_id) >= self._limits.sessions_per_tenant:
-            raise TooManySessions("All voice sessions of this tenant are in use; close one or try later.")
+        self._admit(principal, address)
         live = LiveSession(
             sample_rate_hz=start.sample_rate_hz,
             output_sample_rate_hz=start.output_sample_rate_hz,
@@ -108,7 +140,7 @@ class VoiceSessionRegistry:
             limits=self._limits,
         )
         token = secrets.token_urlsafe(TOKEN_BYTES)
-        entry = _Entry(tenant_id, live)
+        entry = _Entry(principal, address, live)
         self._entries[_digest(token)] = entry
         try:
             await self._tasks.start(self._hold, _digest(token), entry, start.voice)
@@ -118,13 +150,13 @@ class VoiceSessionRegistry:
             raise
         return live, token
 
-    def resume(self, tenant_id: str, start: Start) -> LiveSession:
-        """The session that `start.resume` leads to; another tenant's does not exist.
+    def resume(self, principal: Principal, start: Start) -> LiveSession:
+        """The session that `start.resume` leads to; another tenant's or person's does not exist.
 
         Raises `NotFound`, and `ProtocolViolation` when the client now asks for something else than it did.
         """
         entry = self._entries.get(_digest(start.resume or ""))
-        if entry is None or entry.tenant_id != tenant_id:
+        if entry is None or _owner(entry.principal) != _owner(principal):
             raise NotFound(
                 "There is no such session to resume; it may have ended. Start a new one.",
                 code="not_resumable",
@@ -140,8 +172,50 @@ class VoiceSessionRegistry:
                 raise ProtocolViolation(f"A resumed session keeps its `{name}`, {value}.")
         return live
 
-    def _sessions_of(self, tenant_id: str) -> int:
-        return sum(entry.tenant_id == tenant_id for entry in self._entries.values())
+    async def end_where(self, predicate: Callable[[Principal], Awaitable[bool]], error: AuraError) -> int:
+        """End the sessions of every principal for which `predicate` is true; returns how many.
+
+        Their connections get `error` and its close code. Asked once per principal; what it raises for one is
+        logged and ends nothing, and the others are asked all the same.
+        """
+        asked: dict[Principal, bool] = {}
+        ended = 0
+        for entry in list(self._entries.values()):
+            if entry.principal not in asked:
+                try:
+                    asked[entry.principal] = await predicate(entry.principal)
+                except Exception as problem:  # one tenant's damaged file is not the others' security
+                    log.error("the holder of a voice session could not be looked up", exc_info=problem)
+                    asked[entry.principal] = False
+            if asked[entry.principal] and not entry.live.over:
+                entry.live.fail(error)
+                ended += 1
+        return ended
+
+    async def _end_withdrawn(self) -> None:
+        async def withdrawn(principal: Principal) -> bool:
+            return not await self._still_good(principal)
+
+        while True:
+            await anyio.sleep(self._check_every_s)
+            error = AuthenticationFailed("Access has been withdrawn.", code="access_withdrawn")
+            await self.end_where(withdrawn, error)
+
+    def _admit(self, principal: Principal, address: str | None) -> None:
+        """Raises `TooManySessions` that says whose are all in use."""
+        limits, entries = self._limits, list(self._entries.values())
+        if len(entries) >= limits.sessions:
+            raise TooManySessions("The server has no free voice session; try again later.")
+        tenant = principal.tenant
+        if sum(entry.principal.tenant_id == tenant for entry in entries) >= limits.sessions_per_tenant:
+            raise TooManySessions("All voice sessions of this tenant are in use; close one or try later.")
+        # Behind one API key or widget are many people: they are counted by where they are.
+        own = sum(_owner(entry.principal) == _owner(principal) for entry in entries)
+        if principal.kind == "user" and own >= limits.sessions_per_user:
+            raise TooManySessions("All your voice sessions are in use; close one or try later.")
+        there = sum(entry.address == address for entry in entries)
+        if address is not None and there >= limits.sessions_per_address:
+            raise TooManySessions("All voice sessions of your address are in use; close one or try later.")
 
     async def _hold(
         self, digest: bytes, entry: _Entry, voice: str | None, *, task_status: TaskStatus[None]
@@ -151,9 +225,14 @@ class VoiceSessionRegistry:
         self._metrics.session_opened()
         try:
             try:
-                async with self._lease(entry.tenant_id) as handle:
+                async with self._lease(entry.principal.tenant) as handle:
                     conversation = await self._open_conversation(
-                        handle, sink=live.sink, notify=live.notify, language=live.language, voice=voice
+                        handle,
+                        asker=entry.principal,
+                        sink=live.sink,
+                        notify=live.notify,
+                        language=live.language,
+                        voice=voice,
                     )
                     live.id = conversation.session_id
                     task_status.started()
@@ -172,6 +251,10 @@ class VoiceSessionRegistry:
 
 def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+def _owner(principal: Principal) -> tuple[str | None, str]:
+    return principal.tenant_id, principal.subject
 
 
 def _first(error: BaseException) -> BaseException:

@@ -10,10 +10,8 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 import anyio
-from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
@@ -21,14 +19,13 @@ from aura_local.errors import (
     AuraError,
     DeadlineExceeded,
     PayloadTooLarge,
-    PermissionDenied,
     ProtocolViolation,
 )
 from aura_local.settings import LimitSettings
 from aura_server.audio_input import TOO_FAST
 from aura_server.live_session import NORMAL_CLOSE, LiveSession
 from aura_server.pace import Pace
-from aura_server.problems import as_aura_error, error_body, place_of
+from aura_server.problems import as_aura_error, place_of
 from aura_server.voice_encoding import Message, encode_error, to_json
 from aura_server.voice_handshake import open_session
 from aura_server.voice_incoming import Farewell, receive_message
@@ -42,7 +39,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PATH: Final = "/ws/voice/continuous"
-MESSAGES_PER_S: Final = 100
 BURST_S: Final = 5.0
 """Messages that a network held back may come all at once, in seconds' worth."""
 ACCEPTED_EVERY_S: Final = 1.0
@@ -56,6 +52,7 @@ def open_registry(engine: Engine) -> VoiceSessionRegistry:
     return VoiceSessionRegistry(
         lease=engine.leases.lease,
         open_conversation=engine.voice_session,
+        still_good=engine.still_good,
         limits=settings.limits,
         language=settings.voice.language,
         metrics=engine.metrics,
@@ -66,29 +63,12 @@ def voice_routes(engine: Engine, registry: VoiceSessionRegistry) -> list[BaseRou
     """The route of the voice socket. Sessions live in `registry`, which must have been entered."""
 
     async def voice_socket(websocket: WebSocket) -> None:
-        if not _origin_allowed(websocket, engine.settings.server.allowed_origins):
-            refusal = PermissionDenied(
-                "Pages of this origin may not open sockets here; see server.allowed_origins.",
-                code="origin_not_allowed",
-            )
-            await websocket.send_denial_response(
-                JSONResponse(error_body(refusal), place_of(refusal).http_status)
-            )
-            return
         # A client that is gone has left its session waiting to be resumed.
         with suppress(WebSocketDisconnect):
             await websocket.accept()
             await _VoiceConnection(engine, registry, websocket).serve()
 
     return [WebSocketRoute(PATH, voice_socket)]
-
-
-def _origin_allowed(websocket: WebSocket, allowed_origins: tuple[str, ...]) -> bool:
-    """Browsers always send Origin; programs that are none need not."""
-    origin = websocket.headers.get("origin")
-    if origin is None or origin in allowed_origins:
-        return True
-    return urlsplit(origin).netloc.lower() == websocket.headers.get("host", "").lower()
 
 
 class _SessionOver(Exception):
@@ -106,7 +86,7 @@ class _VoiceConnection:
         self._websocket = websocket
         self._limits: LimitSettings = engine.settings.limits
         most_s = BURST_S + self._limits.resume_s
-        self._messages = Pace(per_second=MESSAGES_PER_S, initial_s=BURST_S, most_s=most_s)
+        self._messages = Pace(per_second=self._limits.messages_per_s, initial_s=BURST_S, most_s=most_s)
 
     async def serve(self) -> None:
         try:
@@ -179,8 +159,9 @@ class _VoiceConnection:
 
     async def _take(self, live: LiveSession, message: str | bytes) -> None:
         if not self._messages.spend(1):
+            most = self._limits.messages_per_s
             raise _SessionOver(
-                ProtocolViolation(f"More than {MESSAGES_PER_S} messages come per second.", code="flooding")
+                ProtocolViolation(f"More than {most} messages come per second.", code="flooding")
             )
         if isinstance(message, bytes):
             await self._hear(live, message)
@@ -212,7 +193,8 @@ class _VoiceConnection:
             live.link.publish(_accepted(live))
 
     async def _close(self, close: Close) -> None:
-        if self._websocket.client_state is WebSocketState.DISCONNECTED:
+        states = (self._websocket.client_state, self._websocket.application_state)
+        if WebSocketState.DISCONNECTED in states:  # by the client, or seen while sending
             return
         with anyio.move_on_after(CLOSING_S), suppress(WebSocketDisconnect):
             await self._websocket.close(close.code, close.reason)

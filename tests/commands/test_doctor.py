@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from aura_local.commands.diagnosis import MASK, settings_with_sources, worst_state
-from aura_local.settings import LoadedSettings, Settings, load_settings, setting_names
+from aura_local.settings import Settings
+from aura_local.settings_sources import LoadedSettings, load_settings, setting_names
+from aura_local.tiers import EXAMPLE_TIERS
 from tests.commands.invoking import Aura
 
 
@@ -24,10 +28,17 @@ def test_everything_is_reported_and_nothing_is_created(aura: Aura) -> None:
     assert found["encryption"]["cipher"].startswith("SQLCipher 4")
     assert found["data"] == found["data"] | {"created": False}
     assert not aura.home.exists()
+    assert found["encryption"]["master_key_source"] == "file"
+    assert "stolen data folder" in found["encryption"]["protects"]
+    assert found["encryption"]["vectors"].startswith("vectors not encrypted, use an encrypted disk")
+    assert found["confinement"]["kind"] in ("none", "namespace", "systemd")
 
     shown = aura("doctor", "--profile", "demo").stdout
     assert "(synthetic)" in shown
     assert "voice.barge_in_ms" in shown
+    assert "vectors not encrypted, use an encrypted disk" in shown
+    assert found["encryption"]["protects"] in shown
+    assert found["confinement"]["explanation"] in shown
 
 
 @pytest.mark.engines
@@ -54,6 +65,14 @@ def test_secrets_are_masked_and_paths_are_not() -> None:
     shown = settings_with_sources(LoadedSettings(values, {**plain.sources, "api_key": "environment"}, None))
     assert shown["api_key"] == {"value": MASK, "source": "environment"}
     assert shown["master_key_file"]["value"] == str(values.master_key_file)
+
+
+def test_tiers_are_shown_as_plain_values() -> None:
+    shown = settings_with_sources(load_settings({}, {}))
+    assert json.loads(json.dumps(shown["tiers"])) == {
+        "value": {name: tier.model_dump(exclude_none=True) for name, tier in EXAMPLE_TIERS.items()},
+        "source": "default",
+    }
 
 
 def test_a_failure_outweighs_a_lack() -> None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import anyio
 import pytest
 
 from aura_local.commands.ingest import documents_in
+from aura_local.data_home import open_data_home
+from aura_local.retrieval.documents import document_rows
+from aura_local.settings_sources import load_settings
 from tests.commands.invoking import Aura
 
 
@@ -44,3 +48,21 @@ def test_good_files_are_indexed_although_one_fails(aura: Aura, tmp_path: Path) -
     again = aura("ingest", str(tmp_path / "hours.txt"))
     assert again.stdout == "1 of 1 documents are indexed, 1 passages.\n"
     assert aura.json("tenant", "list")["tenants"][0]["documents"] == 2
+
+
+@pytest.mark.engines
+def test_public_documents_are_for_visitors_too(aura: Aura, tmp_path: Path) -> None:
+    """Also those that were there already; without the option nothing is published, and nothing withdrawn."""
+    aura("tenant", "create", "Old Mill")
+    hours = tmp_path / "hours.txt"
+    hours.write_text("The mill is open from nine to five.")
+
+    async def audiences() -> list[str]:
+        async with open_data_home(load_settings({}, aura.environment).values) as data:
+            (tenant,) = await data.catalog.tenants()
+            async with data.leases.lease(tenant.id) as handle:
+                return [record.audience for record in await handle.database.read(document_rows)]
+
+    for options, expected in (([], "members"), (["--public"], "public"), ([], "public")):
+        aura("ingest", str(hours), *options)
+        assert anyio.run(audiences) == [expected]

@@ -14,7 +14,7 @@ import typer
 from aura_local.commands.failures import ExitCode
 from aura_local.commands.running import run_command
 from aura_local.errors import ModelMissing, NotFound
-from aura_local.settings import LoadedSettings
+from aura_local.settings_sources import LoadedSettings
 from tests.commands.invoking import Aura, logging_kept
 
 

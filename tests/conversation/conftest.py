@@ -9,7 +9,7 @@ import pytest
 
 from aura_local.conversation.memory import ConversationMemory
 from aura_local.storage.database import Database
-from aura_local.storage.schema import TENANT_MIGRATIONS
+from aura_local.storage.tenant_tables import TENANT_MIGRATIONS
 
 
 @pytest.fixture

@@ -14,7 +14,10 @@ def test_everything_is_added_up() -> None:
     work.count_usage(GenerationUsage(10, 110, 3))
     work.count_waste(GenerationUsage(100, 20, 7))
     work.speculations += 1
+    work.heard_ms, work.spoken_ms = 1_500, 2_300
     assert work.counts() == {
+        "heard_ms": 1_500,
+        "spoken_ms": 2_300,
         "encoder_frames": 700,
         "speech_tokens": 9,
         "prompt_tokens_evaluated": 110,

@@ -22,13 +22,8 @@ from aura_local.conversation import turn_effects, turn_events
 from aura_local.conversation.turn_state import Phase
 from aura_local.errors import AuraError
 from aura_local.metrics import Metrics
-from aura_local.settings import (
-    ENVIRONMENT_PREFIX,
-    OTHER_VARIABLES,
-    LimitSettings,
-    load_settings,
-    setting_names,
-)
+from aura_local.settings import LimitSettings
+from aura_local.settings_sources import ENVIRONMENT_PREFIX, OTHER_VARIABLES, load_settings, setting_names
 
 from .fenced_blocks import PAGES, READMES, ROOT, Block, anchors, blocks, links, prose, rows
 
@@ -196,6 +191,8 @@ def in_words(name: str, value: float) -> str:
     if name.endswith("_bytes"):
         mebibytes = value / 1024**2
         return f"{mebibytes:g} MiB" if mebibytes >= 1 else f"{value / 1024:g} KiB"
+    if name.endswith("_per_s"):
+        return f"{value:,}"
     for ending, unit in (("_ms", " ms"), ("_s", " s")):
         if name.endswith(ending):
             return f"{value:,.0f}{unit}"

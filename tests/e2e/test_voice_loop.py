@@ -36,7 +36,7 @@ from aura_local.egress import denied_count
 from aura_local.engine import Engine
 from aura_local.engine_room import EngineRoom, Engines
 from aura_local.ports import SPEECH_RATE_HZ, Caller, Priority, Samples, SpeechToText
-from aura_local.settings import LoadedSettings, load_settings
+from aura_local.settings_sources import LoadedSettings, load_settings
 from aura_local.storage.leases import TenantHandle
 from tests.support.lock_step import lock_step
 

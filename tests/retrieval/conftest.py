@@ -14,11 +14,11 @@ import pytest
 from aura_local.adapters.minilm_embedder import MiniLmEmbedder, open_adapter
 from aura_local.adapters.registry import AdapterContext
 from aura_local.cores import CoreBudget
-from aura_local.retrieval.vector_index import open_index
+from aura_local.retrieval.index_choice import IndexLocation, index_opener
 from aura_local.storage.blobs import BlobStore
 from aura_local.storage.database import Database
 from aura_local.storage.leases import TenantHandle
-from aura_local.storage.schema import TENANT_MIGRATIONS
+from aura_local.storage.tenant_tables import TENANT_MIGRATIONS
 
 REPOSITORY = Path(__file__).parents[2]
 MODEL = "all-MiniLM-L6-v2-ct2-int8"
@@ -33,7 +33,9 @@ def embedder() -> Iterator[MiniLmEmbedder]:
 
 
 class OpenTenant(Protocol):
-    def __call__(self, name: str = "museum") -> AbstractAsyncContextManager[TenantHandle]: ...
+    def __call__(
+        self, name: str = "museum", index_location: IndexLocation = "disk"
+    ) -> AbstractAsyncContextManager[TenantHandle]: ...
 
 
 @pytest.fixture
@@ -41,7 +43,9 @@ def open_tenant(tmp_path: Path) -> OpenTenant:
     """Opens the tenant in a folder of that name; closing and opening it again is a restart."""
 
     @asynccontextmanager
-    async def opened(name: str = "museum") -> AsyncIterator[TenantHandle]:
+    async def opened(
+        name: str = "museum", index_location: IndexLocation = "disk"
+    ) -> AsyncIterator[TenantHandle]:
         folder = tmp_path / name
         database = await Database.open(folder / "tenant.sqlite", b"k" * 32, TENANT_MIGRATIONS)
         handle = TenantHandle(
@@ -50,7 +54,7 @@ def open_tenant(tmp_path: Path) -> OpenTenant:
             folder=folder,
             database=database,
             blobs=BlobStore(folder / "blobs", b"b" * 32, reserve_bytes=0),
-            open_index=open_index,
+            open_index=index_opener(index_location),
             clock=time.monotonic,
         )
         try:

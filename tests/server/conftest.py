@@ -10,7 +10,7 @@ import pytest
 from aura_server.app import create_app
 from starlette.applications import Starlette
 
-from aura_local.accounts.credentials import issue
+from aura_local.accounts.api_keys import ApiKeys
 from aura_local.engine import Engine
 from aura_local.settings import LimitSettings
 from tests.server.serving import serving
@@ -58,7 +58,7 @@ async def product(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) 
 
 async def key_of_new_tenant(engine: Engine, name: str) -> str:
     tenant = await engine.catalog.create_tenant(name)
-    return (await issue(engine.catalog, tenant.id, "tests")).key
+    return (await ApiKeys(engine.catalog.database).issue(tenant.id, "tests")).key
 
 
 def client_for(address: str, key: str | None) -> httpx.AsyncClient:

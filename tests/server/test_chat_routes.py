@@ -146,7 +146,7 @@ async def run_chat(
     assert operation.for_tenant is not None
     with anyio.fail_after(5):
         application = await operation.for_tenant(
-            Request(scope, receive), cast("Any", SimpleNamespace(id="t"))
+            Request(scope, receive), cast("Any", SimpleNamespace(handle=None, principal=None))
         )
         await application(scope, receive, send)
     return sent

@@ -6,7 +6,7 @@ import socket
 
 import anyio
 import pytest
-from aura_server.http_protocol import UNREAD_LIMIT_MS, server_config, tune_connection
+from aura_server.http_protocol import server_config, tune_connection
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
@@ -86,9 +86,9 @@ def test_connections_send_at_once_and_limit_unread_data() -> None:
             accepted, _ = listener.accept()
         with accepted:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 0
-            tune_connection(accepted)
+            tune_connection(accepted, 8.0)
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
-            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == UNREAD_LIMIT_MS
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 8_000
 
 
 @pytest.mark.anyio
@@ -107,7 +107,7 @@ async def test_every_accepted_connection_is_tuned() -> None:
 def test_local_sockets_need_no_tuning() -> None:
     one, two = socket.socketpair()
     with one, two:
-        tune_connection(one)
+        tune_connection(one, 8.0)
 
 
 @pytest.mark.anyio
@@ -115,3 +115,4 @@ async def test_the_socket_limits_reach_the_server() -> None:
     config = server_config(app(), LimitSettings(socket_frame_bytes=65_536))
     assert (config.ws_max_size, config.ws_per_message_deflate) == (131_072, False)
     assert config.timeout_graceful_shutdown == 3
+    assert server_config(app(), LimitSettings(shutdown_s=2)).timeout_graceful_shutdown == 1

@@ -41,7 +41,7 @@ async def test_references_resolve_and_ids_are_unique(product: Product) -> None:
 
 async def test_access_and_bodies_are_described(product: Product) -> None:
     paths = (await described(product))["paths"]
-    assert paths["/api/chat"]["post"]["security"] == [{"api_key": []}]
+    assert paths["/api/chat"]["post"]["security"] == [{"bearer": []}]
     assert "security" not in paths["/health"]["get"]
     assert "multipart/form-data" in paths["/api/documents/upload"]["post"]["requestBody"]["content"]
     assert paths["/api/documents/{document_id}"]["get"]["parameters"][0]["name"] == "document_id"

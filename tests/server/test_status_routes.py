@@ -10,7 +10,7 @@ from aura_server.app import create_app
 from aura_local.engine import Engine
 from aura_local.engine_room import EngineStatus
 from aura_local.errors import ModelMissing
-from aura_local.settings import load_settings
+from aura_local.settings_sources import load_settings
 from tests.server.conftest import Product, client_for, key_of_new_tenant
 from tests.server.serving import serving
 from tests.support.engine import ScriptedRoom

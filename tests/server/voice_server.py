@@ -4,27 +4,45 @@ what is tested is the socket and nothing else."""
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import uvicorn
+from aura_server.cross_origin import CrossOriginMiddleware
 from aura_server.http_protocol import server_config
 from aura_server.voice_session_registry import VoiceSessionRegistry
 from aura_server.voice_socket import PATH, open_registry, voice_routes
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from uvicorn.server import ServerState
 
-from aura_local.accounts.principal import Principal
-from aura_local.errors import AuthenticationFailed
+from aura_local.accounts.permissions import ROLES, Role
+from aura_local.accounts.principal import Principal, PrincipalKind
+from aura_local.errors import AuthenticationFailed, StorageUnavailable
 from aura_local.metrics import Metrics
 from aura_local.ports import AudioSink
 from aura_local.settings import LimitSettings, Settings
 from tests.server.answering_conversation import AnsweringConversation
 from tests.server.voice_client import VoiceClient, until, voice_client
 
-KEYS = {"key-one": "tenant-one", "key-two": "tenant-two"}
+
+def principal(tenant_id: str, name: str, kind: PrincipalKind = "key") -> Principal:
+    """Somebody of a tenant who may talk."""
+    role: Role = "service" if kind == "key" else "member" if kind == "user" else "visitor"
+    return Principal(kind, name, tenant_id, role, ROLES[role], label=name)
+
+
+KEYS = {
+    "key-one": principal("tenant-one", "key-one"),
+    "key-two": principal("tenant-two", "key-two"),
+    "ada": principal("tenant-one", "ada", "user"),
+    "bob": principal("tenant-one", "bob", "user"),
+    "visitor": principal("tenant-one", "visitor", "visitor"),
+    "mute": replace(principal("tenant-one", "mute"), permissions=frozenset({"documents.read"})),
+}
 
 
 @dataclass(frozen=True)
@@ -59,13 +77,29 @@ class SmallEngine:
     metrics: Metrics = field(default_factory=Metrics)
     conversations: list[AnsweringConversation] = field(default_factory=list)
 
-    async def authenticate(self, presented: str) -> Principal:
+    withdrawn: set[Principal] = field(default_factory=set)
+    unknown: set[Principal] = field(default_factory=set)
+    """Those whose rights cannot be looked up."""
+
+    async def authenticate(self, presented: str, *, origin: str | None = None) -> Principal:
         if presented not in KEYS:
             raise AuthenticationFailed("The API key is not valid.")
-        return Principal(KEYS[presented], "key-id", "label")
+        return KEYS[presented]
+
+    async def still_good(self, principal: Principal) -> bool:
+        if principal in self.unknown:
+            raise StorageUnavailable("The file of this tenant cannot be read.")
+        return principal not in self.withdrawn
 
     async def voice_session(
-        self, handle: Any, *, sink: AudioSink, notify: Any, language: str, voice: str | None
+        self,
+        handle: Any,
+        *,
+        asker: Principal,
+        sink: AudioSink,
+        notify: Any,
+        language: str,
+        voice: str | None,
     ) -> AnsweringConversation:
         if self.opening_failure is not None:
             raise self.opening_failure
@@ -102,14 +136,22 @@ class VoiceServer:
 
 @asynccontextmanager
 async def voice_server(
-    *, limits: dict[str, Any] | None = None, frame_bytes_below: int = 1 << 20, **engine_options: Any
+    *,
+    limits: dict[str, Any] | None = None,
+    frame_bytes_below: int = 1 << 20,
+    allowed_origins: tuple[str, ...] = (),
+    tls: ssl.SSLContext | None = None,
+    **engine_options: Any,
 ) -> AsyncIterator[VoiceServer]:
     """Serve on a free port. `frame_bytes_below` is the frame limit of the server below the socket."""
     settings = Settings(limits=LimitSettings(**(limits or {})))
     engine = SmallEngine(settings, **engine_options)
     registry = open_registry(engine)  # type: ignore[arg-type]
-    app = Starlette(routes=voice_routes(engine, registry))  # type: ignore[arg-type]
-    config = server_config(app, settings.limits)
+    app = Starlette(
+        routes=voice_routes(engine, registry),  # type: ignore[arg-type]
+        middleware=[Middleware(CrossOriginMiddleware, allowed_origins=allowed_origins)],
+    )
+    config = server_config(app, settings.limits, tls)
     config.ws_max_size, config.ws_ping_interval = frame_bytes_below, None
     async with registry, serve_protocols(config) as address:
         yield VoiceServer(address, engine, registry)
@@ -125,7 +167,7 @@ async def serve_protocols(config: uvicorn.Config) -> AsyncIterator[str]:
         options = {"config": config, "server_state": state, "app_state": {}}
         return config.http_protocol_class(**options)
 
-    server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0, ssl=config.ssl)
     host, port = server.sockets[0].getsockname()[:2]
     try:
         yield f"{host}:{port}"

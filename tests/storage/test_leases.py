@@ -149,7 +149,7 @@ async def test_tenants_do_not_see_each_other(build: Build, catalog: Catalog) -> 
 
     async with leases.lease(one.id) as first, leases.lease(two.id) as second:
         await first.database.write(
-            lambda rows: rows.conn.execute("INSERT INTO sessions VALUES ('s', 'en', 'now')") and None
+            lambda rows: rows.conn.execute("INSERT INTO sessions VALUES ('s', 'en', 'now', '')") and None
         )
         assert await second.database.read(lambda rows: rows.table("sessions").count) == 0
         receipt = await first.blobs.put(content(), limit_bytes=10)
@@ -170,7 +170,9 @@ async def test_nothing_readable_is_in_the_tenants_folder(build: Build, catalog: 
 
     async with leases.lease(tenant.id) as handle:
         await handle.database.write(
-            lambda rows: rows.conn.execute("INSERT INTO sessions VALUES (?, 'en', 'now')", [CANARY]) and None
+            lambda rows: (
+                rows.conn.execute("INSERT INTO sessions VALUES (?, 'en', 'now', '')", [CANARY]) and None
+            )
         )
         await handle.blobs.put(content(), limit_bytes=10**6)
         files = [path for path in handle.folder.rglob("*") if path.is_file()]
@@ -276,7 +278,12 @@ async def test_a_failed_opening_leaves_no_trace_and_can_be_repeated(build: Build
         with pytest.raises(StorageDamaged, match="missing"):
             async with leases.lease(tenant.id):
                 pytest.fail("an empty database replaced the lost one")
+    assert "moved" not in leases.quarantined[tenant.id]
     path.with_name("moved").rename(path)
+    with pytest.raises(StorageDamaged):  # not tried at every request
+        async with leases.lease(tenant.id):
+            pytest.fail("lent from quarantine")
+    leases.end_quarantine(tenant.id)
     async with leases.lease(tenant.id) as handle:
         assert await count_documents(handle) == 0
 

@@ -58,7 +58,9 @@ def resident_bytes():
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 def fill(rows):
-    rows.conn.execute("INSERT INTO documents VALUES ('d', 'n', 't', 's', 1, 'indexed', NULL, 1, 400, '', '')")
+    rows.conn.execute(
+        "INSERT INTO documents VALUES ('d', 'n', 't', 's', 1, 'indexed', NULL, 1, 400, '', '', 'members')"
+    )
     for number in range(400):
         rows.conn.execute(
             "INSERT INTO passages (document_id, ordinal, text, vector) VALUES ('d', ?, ?, ?)",

@@ -11,7 +11,8 @@ import sqlcipher3.dbapi2 as sqlcipher
 import sqlite_utils
 
 from aura_local.storage.database import Database
-from aura_local.storage.schema import PLATFORM_MIGRATIONS, TENANT_MIGRATIONS
+from aura_local.storage.platform_tables import PLATFORM_MIGRATIONS
+from aura_local.storage.tenant_tables import TENANT_MIGRATIONS
 
 pytestmark = pytest.mark.anyio
 

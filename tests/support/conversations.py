@@ -17,6 +17,7 @@ from aura_local.adapters.scripted import (
     ScriptedTurns,
     ScriptedVoiceActivity,
 )
+from aura_local.conversation.allowance import Allowance
 from aura_local.conversation.events import Citation, ReplyFinished, SessionEvent, TurnMetrics
 from aura_local.conversation.grounding import Grounding, Passage
 from aura_local.conversation.memory import ConversationMemory
@@ -144,6 +145,7 @@ class Conversation:
         rules: TurnRules | None = None,
         partial_transcripts: bool = False,
         quoting: LanguageModel | None = None,
+        allowance: Allowance | None = None,
     ) -> None:
         self.log: list[object] = []
         self.documents = Documents()
@@ -175,6 +177,7 @@ class Conversation:
             sink=self.sink,
             notify=self._notify,
             observer=self,
+            allowance=allowance,
         )
 
     # --- what the session tells --------------------------------------------------------------------------

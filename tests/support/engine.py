@@ -20,7 +20,7 @@ from aura_local.adapters.scripted import (
 from aura_local.cores import CoreBudget
 from aura_local.engine import Engine
 from aura_local.engine_room import EngineStatus
-from aura_local.settings import load_settings
+from aura_local.settings_sources import load_settings
 from aura_local.storage.leases import TenantHandle
 
 

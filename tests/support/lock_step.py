@@ -10,6 +10,7 @@ from typing import TypeVar
 import anyio
 import numpy as np
 
+from aura_local.accounts.principal import operator
 from aura_local.benchmark.recording_sink import RecordingSink
 from aura_local.benchmark.sample_clock import STEP_SAMPLES, SampleClock, VirtualMicrophone
 from aura_local.conversation.events import SessionEvent
@@ -76,7 +77,7 @@ async def lock_step(
     async def notify(event: SessionEvent) -> None:
         made[0].told.append((clock.now_s, event))
 
-    session = await engine.voice_session(handle, sink=sink, notify=notify)
+    session = await engine.voice_session(handle, asker=operator(handle.id), sink=sink, notify=notify)
     made.append(LockStep(clock, sink, VirtualMicrophone(session, clock, real_time=False), room))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(session.run)

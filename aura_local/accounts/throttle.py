@@ -1,0 +1,94 @@
+"""How often one may try to sign in: 5 failures in 15 minutes, per account and per address. Layer 2.
+
+Asked before any password is hashed. An attempt counts from its beginning, so that many at once cannot all
+pass; one that succeeds is taken back, so that an office behind one address can start its day.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from aura_local.accounts.random_secrets import digest_of
+from aura_local.errors import TooManyRequests
+
+ATTEMPTS: Final = 5
+WINDOW_S: Final = 15 * 60.0
+
+REMEMBERED: Final = 20_000
+"""Accounts and addresses in memory at most (some 10 MiB); beyond it those untouched longest go first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt that has been let through."""
+
+    keys: tuple[bytes, ...]
+    at_s: float
+
+
+class Throttle:
+    """Counts attempts on a clock that nobody can set back."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic, remembered: int = REMEMBERED) -> None:
+        self._clock = clock
+        self._remembered = remembered
+        # Digests, because what is typed as an account may be long, or a password in the wrong field.
+        self._attempts: OrderedDict[bytes, deque[float]] = OrderedDict()
+
+    def begin(self, account: str, address: str | None) -> Attempt:
+        """Count an attempt; `address` is None where none is involved.
+
+        Raises `TooManyRequests` if account or address has used up its own; that counts for neither.
+        """
+        now_s = self._clock()
+        keys = [digest_of(f"account {account}")]
+        if address is not None:
+            keys.append(digest_of(f"address {_network(address)}"))
+        for key in keys:
+            self._forget_old(key, now_s)
+            if len(self._attempts.get(key, ())) >= ATTEMPTS:
+                raise TooManyRequests(
+                    f"More than {ATTEMPTS} failed attempts in {WINDOW_S / 60:.0f} minutes; try again later."
+                )
+        for key in keys:
+            self._attempts.setdefault(key, deque()).append(now_s)
+            self._attempts.move_to_end(key)
+        while len(self._attempts) > self._remembered:
+            self._attempts.popitem(last=False)
+        return Attempt(tuple(keys), now_s)
+
+    def take_back(self, attempt: Attempt) -> None:
+        """The attempt succeeded, or was never carried out: it counts no longer."""
+        for key in attempt.keys:
+            times = self._attempts.get(key)
+            if times is not None and attempt.at_s in times:
+                times.remove(attempt.at_s)
+                if not times:
+                    del self._attempts[key]
+
+    def _forget_old(self, key: bytes, now_s: float) -> None:
+        times = self._attempts.get(key)
+        if times is None:
+            return
+        while times and times[0] <= now_s - WINDOW_S:
+            times.popleft()
+        if not times:
+            del self._attempts[key]
+
+
+def _network(address: str) -> str:
+    """What one party holds: an IPv4 address, but 2^64 addresses of IPv6."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return str(parsed)

@@ -1,0 +1,53 @@
+"""What a tenant's documents hold for one asker, in the terms of a conversation. Layer 4."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aura_local.conversation.events import Citation
+from aura_local.conversation.grounding import Grounding, Passage
+from aura_local.ports import Caller, GroundingSentence
+
+if TYPE_CHECKING:
+    from aura_local.accounts.principal import Principal
+    from aura_local.conversation.reply import Retrieve
+    from aura_local.retrieval.retriever import Retrieval, Retriever, SearchedAudience
+    from aura_local.storage.leases import TenantHandle
+
+
+def retrieve_for(retriever: Retriever, handle: TenantHandle, asker: Principal) -> Retrieve:
+    """The tenant's documents, as the answer path asks for them: visitors find the public ones alone."""
+
+    async def retrieve(question: str, caller: Caller) -> Grounding:
+        audience: SearchedAudience = "all" if asker.sees_everything else "public"
+        return _grounding(await retriever.retrieve(handle, question, caller=caller, audience=audience))
+
+    return retrieve
+
+
+def _grounding(retrieval: Retrieval) -> Grounding:
+    """The retrieval in the terms of the conversation."""
+    passages = tuple(
+        Passage(
+            citation=Citation(
+                document_id=found.document_id,
+                document=found.document_name,
+                heading=found.heading,
+                page=found.page,
+                passage_id=found.passage_id,
+                start_character=found.start_character,
+                end_character=found.end_character,
+                quote="",
+            ),
+            text=found.text,
+            score=found.score,
+        )
+        for found in retrieval.passages
+    )
+    sentences = [
+        GroundingSentence(sentence.text, sentence.similarity, rank)
+        for rank, found in enumerate(retrieval.passages)
+        for sentence in found.sentences
+    ]
+    sentences.sort(key=lambda sentence: -sentence.similarity)
+    return Grounding(passages, tuple(sentences), answerable=retrieval.answerable)

@@ -1,0 +1,24 @@
+"""A tenant's file and a clock."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from aura_local.storage.database import Database
+from aura_local.storage.tenant_tables import TENANT_MIGRATIONS
+from tests.metering.tenant_usage import Clock
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    database = await Database.open(tmp_path / "tenant.sqlite", bytes(32), TENANT_MIGRATIONS)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
