@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from aura_local.adapters.llama_native import LlamaWeights
-from aura_local.errors import EngineUnavailable
+from aura_local.errors import AuraError, EngineUnavailable
+
+log = logging.getLogger(__name__)
 
 NO_ROOM = 1
 """llama_decode's status when no cells are left; the memory is as before the call."""
@@ -31,6 +34,15 @@ class EvaluationFailed(Exception):
     def __init__(self, status: int) -> None:
         super().__init__(f"llama_decode returned {status}")
         self.status = status
+
+
+def told(error: Exception) -> AuraError:
+    """What a caller is told. Only the kind of a defect is logged: its message may quote a text."""
+    if isinstance(error, AuraError):
+        return error
+    detail = str(error) if isinstance(error, EvaluationFailed) else type(error).__name__
+    log.error("the language model failed: %s", detail)
+    return EngineUnavailable("The language model failed on this answer; try again.", retryable=True)
 
 
 class LlamaContext:

@@ -40,6 +40,7 @@ class Generation:
         self._unread = 0
         self._lock = threading.Lock()
         self._stopped = False
+        self._begun = False
         self._ended = False
         self._usage = GenerationUsage()
 
@@ -71,7 +72,19 @@ class Generation:
         with self._lock:
             self._stopped = True
 
+    def give_up(self) -> bool:
+        """Stop, unless the work has begun: whether it was given up."""
+        with self._lock:
+            given_up = not (self._begun or self._stopped)
+            self._stopped = self._stopped or given_up
+            return given_up
+
     # The scheduler's thread calls what follows.
+
+    def begin(self) -> None:
+        """Its turn has come; from now on it is not given up."""
+        with self._lock:
+            self._begun = True
 
     @property
     def stopped(self) -> bool:

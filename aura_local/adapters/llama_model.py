@@ -88,11 +88,8 @@ class LlamaModel:
             caller=caller,
             wake=self._scheduler.wake,
         )
-        self._scheduler.submit(generation)
-        try:
+        with self._scheduler.serving(generation):
             yield generation
-        finally:
-            self._scheduler.stop(generation)
 
     def _refuse_overlong(self, conversation: Conversation) -> None:
         characters = sum(len(message.text) for message in conversation.messages)

@@ -7,22 +7,22 @@ so leaving a stream takes effect before its next token, at most one quantum late
 
 from __future__ import annotations
 
+import asyncio
 import itertools
-import logging
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 from aura_local.adapters.chat_template import ChatTemplate
 from aura_local.adapters.llama_batch import LiveGeneration, Share, Vocabulary, plan_batch
-from aura_local.adapters.llama_context import NO_ROOM, BatchToken, EvaluationFailed
+from aura_local.adapters.llama_context import NO_ROOM, BatchToken, EvaluationFailed, told
 from aura_local.adapters.llama_generation import Generation
 from aura_local.adapters.llama_sequences import SequenceMemory, SequenceTable
 from aura_local.cores import CoreBudget
-from aura_local.errors import AuraError, EngineUnavailable, PayloadTooLarge
+from aura_local.errors import AuraError, EngineUnavailable, LaneBusy, PayloadTooLarge
 from aura_local.fair_queue import FairQueue
 from aura_local.ports import Priority
-
-_log = logging.getLogger(__name__)
 
 NAME = "language model"
 
@@ -80,12 +80,37 @@ class LlamaScheduler:
                 self._thread.start()
             self._changed.notify_all()
 
+    @contextmanager
+    def serving(self, generation: Generation) -> Iterator[None]:
+        """Submit, and stop when the block is left; give up when its turn does not come in time.
+
+        Work in the background has nobody who waits for it, so it may wait.
+        """
+        self.submit(generation)
+        timer: asyncio.TimerHandle | None = None
+        if generation.caller.priority is not Priority.BACKGROUND:
+            loop = asyncio.get_running_loop()
+            timer = loop.call_later(self._budget.queue_wait_s, self.give_up, generation)
+        try:
+            yield
+        finally:
+            if timer is not None:
+                timer.cancel()
+            self.stop(generation)
+
     def stop(self, generation: Generation) -> None:
         """The reader has left; takes effect before the generation's next token."""
         generation.stop()
         with self._changed:
             self._waiting.remove(generation.caller, generation)
             self._changed.notify_all()
+
+    def give_up(self, generation: Generation) -> None:
+        """End a request with `LaneBusy` that has waited too long; one that has begun goes on."""
+        if generation.give_up():
+            waited_s = self._budget.queue_wait_s
+            self.stop(generation)
+            generation.end(LaneBusy(f"The {NAME} was busy for {waited_s:g} s; try again in a moment."))
 
     def forget(self, conversation_id: str) -> None:
         """Drop a conversation's cache before anything else is admitted."""
@@ -121,7 +146,7 @@ class LlamaScheduler:
                         self._tidy()  # waiting for a core may have taken long
                         self._step(threads)
             except Exception as error:  # noqa: BLE001 - nobody may wait for ever because of a defect
-                failure = _translated(error)
+                failure = told(error)
                 for one in list(self._live):
                     self._fail(one, failure)
         self._end_everything()
@@ -161,7 +186,7 @@ class LlamaScheduler:
             try:
                 begun = self._begin(generation)
             except Exception as error:  # noqa: BLE001 - as above; this one is not live yet
-                generation.end(_translated(error))
+                generation.end(told(error))
                 continue
             if not begun:
                 self._held = generation  # the first to be tried when somebody has finished
@@ -174,7 +199,7 @@ class LlamaScheduler:
         try:
             predictions = self._evaluate(shares, threads)
         except EvaluationFailed as error:
-            failure = _translated(error)
+            failure = told(error)
             for share in shares:
                 self._fail(share.live, failure)
         else:
@@ -235,6 +260,7 @@ class LlamaScheduler:
             if not answers:
                 generation.end()  # preparing is a favour: not worth waiting for
             return not answers
+        generation.begin()
         generation.count(reused=len(sequence.tokens))
         one = LiveGeneration(generation, sequence, prompt, next(self._arrivals))
         self._live.append(one)
@@ -264,15 +290,6 @@ class LlamaScheduler:
                 ended.append(generation)
         for generation in ended:
             generation.end(_closed_error())
-
-
-def _translated(error: Exception) -> AuraError:
-    """What a caller is told. Only the kind of a defect is logged: its message may quote a text."""
-    if isinstance(error, AuraError):
-        return error
-    detail = str(error) if isinstance(error, EvaluationFailed) else type(error).__name__
-    _log.error("the language model failed: %s", detail)
-    return EngineUnavailable("The language model failed on this answer; try again.", retryable=True)
 
 
 def _closed_error() -> EngineUnavailable:

@@ -50,11 +50,8 @@ class Desk:
             caller=caller,
             wake=self.scheduler.wake,
         )
-        self.scheduler.submit(generation)
-        try:
+        with self.scheduler.serving(generation):
             yield generation
-        finally:
-            self.scheduler.stop(generation)
 
     async def ask(
         self, conversation: Conversation, caller: Caller = ANN, *, answer_tokens: int = 400

@@ -44,6 +44,17 @@ async def test_leaving_a_stream_frees_its_sequence_and_the_other_goes_on() -> No
         assert left.usage.generated_tokens == generated
 
 
+async def test_a_request_whose_turn_does_not_come_is_given_up_and_one_that_has_begun_is_not() -> None:
+    async with opened_desk(sequences=1) as desk, desk.stream(asking(LONG, conversation_id="first")) as first:
+        beginning = await begun(first)
+        async with desk.stream(asking("second", conversation_id="second"), BOB) as second:
+            desk.scheduler.give_up(second)
+            with pytest.raises(LaneBusy, match="busy for 10 s"):
+                await second.__anext__()
+        desk.scheduler.give_up(first)
+        assert beginning + "".join([piece async for piece in first]) == "You said " + LONG
+
+
 async def test_a_slow_reader_pauses_its_own_answer_only() -> None:
     async with opened_desk() as desk, desk.stream(asking(LONG, conversation_id="slow"), BOB) as slow:
         await begun(slow)
