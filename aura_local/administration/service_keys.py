@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from aura_local.accounts.api_keys import key_by_id
 from aura_local.accounts.permissions import USUAL_SCOPES, scopes_from
 from aura_local.accounts.principal import Principal
 from aura_local.audit.chain import entry
 from aura_local.errors import PermissionDenied
 
 if TYPE_CHECKING:
+    import sqlite_utils
+
     from aura_local.accounts.api_keys import ApiKey, ApiKeys, IssuedKey
 
 
@@ -42,8 +45,18 @@ class ServiceKeys:
         return await self._keys.issue(actor.tenant, label, scopes=granted, expires_at=expires_at, also=also)
 
     async def rotate(self, actor: Principal, key_id: str, *, overlap: timedelta) -> IssuedKey:
-        """A successor with the same scopes; the old key works for `overlap` more, at most 7 days."""
-        also = entry(actor.tenant, actor.subject, "key.rotated", predecessor=key_id)
+        """A successor with the same scopes; the old key works for `overlap` more, at most 7 days.
+
+        Raises `PermissionDenied` for a key that can do more than the actor, who is shown its successor.
+        """
+        record = entry(actor.tenant, actor.subject, "key.rotated", predecessor=key_id)
+
+        def also(connection: sqlite_utils.Database, successor_id: str) -> None:
+            successor = key_by_id(connection, successor_id)
+            if successor is None or not successor.scopes <= actor.permissions:
+                raise PermissionDenied("A key cannot do more than whoever makes it.")
+            record(connection, successor_id)
+
         return await self._keys.rotate(actor.tenant, key_id, overlap=overlap, also=also)
 
     async def revoke(self, actor: Principal, key_id: str) -> None:

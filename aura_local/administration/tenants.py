@@ -42,7 +42,7 @@ class Tenants:
     async def create(self, actor: Principal, name: str, *, tier: str | None = None) -> Tenant:
         """Raises `InvalidRequest` for a name or tier that is none, `Conflict` for one that is taken."""
         authorize(actor, "platform.manage")
-        self._check_tier(tier)
+        self.check_tier(tier)
 
         def record(connection: sqlite_utils.Database, tenant_id: str) -> None:
             for chain in (PLATFORM, tenant_id):
@@ -68,7 +68,7 @@ class Tenants:
     async def set_tier(self, actor: Principal, tenant_id: str, tier: str | None) -> None:
         """None is the default tier. Raises `InvalidRequest` for one that the settings do not name."""
         authorize(actor, "platform.manage")
-        self._check_tier(tier)
+        self.check_tier(tier)
         also = entry(tenant_id, actor.subject, "tenant.tier_changed", tier=tier)
         await self._catalog.set_tier(tenant_id, tier, also=also)
 
@@ -90,7 +90,8 @@ class Tenants:
 
         await erase(self._catalog, self._leases, tenant_id, also=record)
 
-    def _check_tier(self, tier: str | None) -> None:
+    def check_tier(self, tier: str | None) -> None:
+        """Raises `InvalidRequest` for a tier that the settings do not name; None is the default one."""
         if tier is not None and tier not in self._tiers:
             raise InvalidRequest(
                 f"There is no tier of that name; there are: {', '.join(sorted(self._tiers))}."

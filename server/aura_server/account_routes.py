@@ -115,7 +115,7 @@ def account_operations(engine: Engine) -> list[Operation]:
 
     async def logout(request: Request) -> ASGIApp:
         asked = await read_json(request, RefreshRequest)
-        await accounts.logins.logout(asked.refresh_token.get_secret_value())
+        await people.log_out(asked.refresh_token.get_secret_value())
         return Response(status_code=204)
 
     async def use_link(request: Request) -> ASGIApp:

@@ -2,8 +2,8 @@
 
 `Authorization: Bearer <credential>` is the only place for a credential of any kind (API key, access token,
 visitor token); there is no second header, cookie or query parameter whose check could be forgotten. The voice
-socket also takes one in its `start` message, because browsers cannot set headers there, and hands it to the
-same `Engine.authenticate`.
+socket also takes one, or a ticket, in its `start` message, because browsers cannot set headers there, and
+hands it to the same `Engine.authenticate`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from aura_local.accounts.permissions import Permission, authorize
 from aura_local.accounts.principal import Principal
+from aura_local.accounts.tickets import TICKET_SHAPE
 from aura_local.errors import AuthenticationFailed
 
 if TYPE_CHECKING:
@@ -59,6 +60,9 @@ async def principal_of(engine: Engine, headers: Mapping[str, str], permission: P
         raise AuthenticationFailed(
             "This needs a credential: send it as `Authorization: Bearer <credential>`."
         )
+    if TICKET_SHAPE.fullmatch(credential) is not None:
+        # With one a ticket could be exchanged for the next, and a token would live on beyond its end.
+        raise AuthenticationFailed("A ticket opens a socket, and nothing else.")
     principal = await engine.authenticate(credential, origin=headers.get("origin"))
     authorize(principal, permission)
     await engine.admit_request(principal)

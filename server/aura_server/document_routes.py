@@ -1,4 +1,4 @@
-"""The tenant's documents: upload, list, look at, download, delete. Layer 5.
+"""The tenant's documents: upload, list, look at, download, publish, delete. Layer 5.
 
 An upload is acknowledged once its bytes and its row are on the disk; from then on it ends as `indexed` or
 `failed` with a reason, whatever happens to the server. What can be told from the first bytes (a program,
@@ -7,8 +7,7 @@ an image, nothing at all) is refused at once; what only the parser sees becomes 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, get_args
 from urllib.parse import quote
 
 import anyio
@@ -17,9 +16,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from aura_local.errors import DocumentUnreadable
-from aura_local.retrieval.readers.media_type import binary_media_type
+from aura_local.errors import InvalidRequest
+from aura_local.retrieval.documents import Audience
 from aura_server.authentication import Visit
+from aura_server.document_intake import take_in
+from aura_server.json_body import RequestBody, read_json
 from aura_server.multipart_upload import open_upload
 from aura_server.operations import Operation, json_answer
 
@@ -33,9 +34,13 @@ FORM_BYTES: Final = 16 * 1024
 """Room for a form's boundaries and headers around its file."""
 WAIT_S: Final = 60.0
 WAIT_STEP_S: Final = 0.1
-_HEAD_BYTES: Final = 4096
-_OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-"""Begins old Office files and encrypted new ones; which of them takes more than the head to tell."""
+
+
+class DocumentChange(RequestBody):
+    """What is to change."""
+
+    audience: Audience
+    """`public`: visitors' questions are answered from it too."""
 
 
 class Document(BaseModel):
@@ -56,6 +61,8 @@ class Document(BaseModel):
     passage_count: int | None
     created_at: str
     updated_at: str
+    audience: Audience
+    """Whose questions are answered from it: those of the tenant's people and keys, or visitors' too."""
 
 
 class DocumentList(BaseModel):
@@ -68,10 +75,8 @@ def document_operations(engine: Engine) -> list[Operation]:
     """Everything under `/api/documents`."""
 
     async def upload(request: Request, visit: Visit) -> ASGIApp:
-        handle = visit.handle
-        limit_bytes = engine.settings.limits.upload_bytes
-        file = await open_upload(request)
-        record = await engine.ingestion.add(handle, file.name, _vetted(file.chunks), limit_bytes=limit_bytes)
+        handle, audience = visit.handle, _audience(request.query_params.get("audience", "members"))
+        record = await take_in(engine, visit, await open_upload(request), audience)
         if _unfinished(record):
             engine.metrics.document_finished("received")
             engine.index_soon(handle.id, record.id)
@@ -102,8 +107,25 @@ def document_operations(engine: Engine) -> list[Operation]:
         headers = {"content-disposition": f"attachment; filename*=UTF-8''{quote(record.name, safe='')}"}
         return Response(content, headers=headers, media_type="application/octet-stream")
 
+    async def change(request: Request, visit: Visit) -> ASGIApp:
+        asked = await read_json(request, DocumentChange)
+        document_id = await _recorded(request, visit, "policy.changed", audience=asked.audience)
+        record = await engine.ingestion.set_audience(visit.handle, document_id, asked.audience)
+        return json_answer(Document.model_validate(record))
+
+    async def _recorded(request: Request, visit: Visit, action: str, **details: str) -> str:
+        """Enter what is about to be done to a document of the tenant; its id.
+
+        The log lies in another file than the document: nothing is done that is not in it.
+        """
+        record = await engine.ingestion.get(visit.handle, request.path_params["document_id"])
+        log = engine.audit_log(visit.handle.id)
+        await log.append(visit.principal.subject, action, record.id, **details)
+        return record.id
+
     async def delete(request: Request, visit: Visit) -> ASGIApp:
-        await engine.ingestion.delete(visit.handle, request.path_params["document_id"])
+        document_id = await _recorded(request, visit, "document.deleted")
+        await engine.ingestion.delete(visit.handle, document_id)
         engine.metrics.document_finished("deleted")
         return Response(status_code=204)
 
@@ -118,7 +140,10 @@ def document_operations(engine: Engine) -> list[Operation]:
             needs="documents.write",
             failures=(400, 408, 413, 415, 422, 507),
             body="multipart/form-data",
-            query={"wait": "`true` waits up to a minute for the document to be indexed."},
+            query={
+                "wait": "`true` waits up to a minute for the document to be indexed.",
+                "audience": "`members`, or `public` to answer visitors from it too; of a new document.",
+            },
         ),
         Operation(
             "GET",
@@ -136,6 +161,16 @@ def document_operations(engine: Engine) -> list[Operation]:
             for_tenant=look_at,
             needs="documents.read",
             failures=(404,),
+        ),
+        Operation(
+            "PATCH",
+            one,
+            "Say whose questions a document answers.",
+            {200: Document},
+            for_tenant=change,
+            needs="documents.write",
+            failures=(400, 404, 415, 507),
+            body=DocumentChange,
         ),
         Operation(
             "DELETE",
@@ -162,23 +197,9 @@ def _unfinished(record: DocumentRecord) -> bool:
     return record.status not in ("indexed", "failed")
 
 
-async def _vetted(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Pass a file on; raises `UnsupportedMedia` or `DocumentUnreadable` before it can be committed."""
-    head = bytearray()
-    looked = False
-    async for chunk in chunks:
-        if not looked:
-            head += chunk[: _HEAD_BYTES - len(head)]
-            if len(head) == _HEAD_BYTES:
-                looked = _look_at_head(bytes(head))
-        yield chunk
-    if not head:
-        raise DocumentUnreadable("The file is empty.")
-    if not looked:
-        _look_at_head(bytes(head))
-
-
-def _look_at_head(head: bytes) -> Literal[True]:
-    if not head.startswith(_OLE):
-        binary_media_type(head)
-    return True
+def _audience(name: str) -> Audience:
+    known: tuple[Audience, ...] = get_args(Audience)
+    for audience in known:
+        if name == audience:
+            return audience
+    raise InvalidRequest(f"audience is one of: {', '.join(known)}.")

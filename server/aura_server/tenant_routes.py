@@ -77,6 +77,7 @@ def tenant_operations(engine: Engine) -> list[Operation]:
     async def change(request: Request, principal: Principal) -> ASGIApp:
         tenant_id = request.path_params["tenant_id"]
         asked = await read_json(request, TenantChange)
+        tenants.check_tier(asked.tier)  # before anything is changed
         if asked.name is not None:
             await tenants.rename(principal, tenant_id, asked.name)
         if "tier" in asked.model_fields_set:

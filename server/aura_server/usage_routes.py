@@ -44,13 +44,15 @@ class Usage(BaseModel):
     """What `after` goes on with; None on the last page."""
 
 
-def usage_operations(_engine: Engine) -> list[Operation]:
+def usage_operations(engine: Engine) -> list[Operation]:
     """`GET /api/usage`, as JSON or, with `Accept: text/csv`, as a table."""
 
     async def usage(request: Request, visit: Visit) -> ASGIApp:
         query = _query(request)
         ledger = UsageLedger(visit.handle.database)
         if CSV in request.headers.get("accept", ""):
+            log = engine.audit_log(visit.handle.id)
+            await log.append(visit.principal.subject, "usage.exported", visit.handle.id)
             headers = {"content-disposition": 'attachment; filename="usage.csv"'}
             return StreamingResponse(ledger.csv(query), headers=headers, media_type=CSV)
         limit = max(1, min(whole_number(request, "limit", 100), MOST_ROWS))

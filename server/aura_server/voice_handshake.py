@@ -39,6 +39,7 @@ async def open_session(
     elif start.from_sample is not None or start.last_sequence is not None:
         raise ProtocolViolation("`from_sample` and `last_sequence` go with `resume`.")
     else:
+        await engine.admit_session(principal, registry.sessions_of(principal.tenant))
         live, token = await registry.create(principal, start, address=address_of(websocket.scope))
         attachment = live.attach()
     attachment.greeting = Ready(

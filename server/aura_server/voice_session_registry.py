@@ -121,6 +121,10 @@ class VoiceSessionRegistry:
         """Sessions alive, those without a connection included."""
         return len(self._entries)
 
+    def sessions_of(self, tenant_id: str) -> int:
+        """Sessions of one tenant."""
+        return sum(entry.principal.tenant_id == tenant_id for entry in self._entries.values())
+
     async def create(
         self, principal: Principal, start: Start, *, address: str | None = None
     ) -> tuple[LiveSession, str]:
@@ -207,7 +211,7 @@ class VoiceSessionRegistry:
         if len(entries) >= limits.sessions:
             raise TooManySessions("The server has no free voice session; try again later.")
         tenant = principal.tenant
-        if sum(entry.principal.tenant_id == tenant for entry in entries) >= limits.sessions_per_tenant:
+        if self.sessions_of(tenant) >= limits.sessions_per_tenant:
             raise TooManySessions("All voice sessions of this tenant are in use; close one or try later.")
         # Behind one API key or widget are many people: they are counted by where they are.
         own = sum(_owner(entry.principal) == _owner(principal) for entry in entries)

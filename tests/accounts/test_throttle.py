@@ -40,28 +40,6 @@ def test_what_succeeds_does_not_count() -> None:
         throttle.begin("late@example.org", "10.0.0.1")
 
 
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        ("2001:db8::1", "2001:db8::ffff:2", True),
-        ("2001:db8::1", "2001:db8:0:1::1", False),
-        ("::ffff:10.0.0.1", "10.0.0.1", True),
-        ("::ffff:10.0.0.1", "::ffff:10.0.0.2", False),
-        ("fe80::1%eth0", "fe80::2%eth1", True),
-        ("not an address", "neither", False),
-    ],
-)
-def test_what_counts_as_one_address(one: str, other: str, same: bool) -> None:
-    throttle = Throttle(clock=Clock().monotonic)
-    for number in range(5):
-        throttle.begin(f"{number}@example.org", one)
-    if same:
-        with pytest.raises(TooManyRequests):
-            throttle.begin("new@example.org", other)
-    else:
-        throttle.begin("new@example.org", other)
-
-
 def test_memory_is_bounded_and_those_tried_last_are_kept() -> None:
     throttle = Throttle(clock=Clock().monotonic, remembered=50)
     for number in range(1_000):

@@ -49,6 +49,7 @@ SETTINGS: Final = {
     "failed_logins_per_minute": (
         "server/test_edge_limits.py::test_refused_credentials_up_to_the_limit_of_the_product"
     ),
+    "answer_tokens": "adapters/test_llama_scheduler.py::test_an_answer_ends_at_its_limit",
     "queue_wait_s": "test_lanes.py::test_a_person_does_not_wait_for_an_engine_without_end",
     "shutdown_s": "server/test_shutdown.py::test_whatever_hangs_the_process_ends_at_the_limit",
     "open_tenants": "storage/test_leases.py::test_the_least_recently_used_makes_room",

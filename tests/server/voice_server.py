@@ -86,6 +86,9 @@ class SmallEngine:
             raise AuthenticationFailed("The API key is not valid.")
         return KEYS[presented]
 
+    async def admit_session(self, principal: Principal, open_sessions: int) -> None:
+        """No tier is in force."""
+
     async def still_good(self, principal: Principal) -> bool:
         if principal in self.unknown:
             raise StorageUnavailable("The file of this tenant cannot be read.")
