@@ -62,7 +62,7 @@ async def open_data_home(
         )
         stack.push_async_callback(leases.close)
         accounts = Accounts.over(catalog.database)
-        administration = Administration.over(accounts, catalog, leases, settings.tiers)
+        administration = Administration.over(accounts, catalog, leases, master_key, settings.tiers)
         yield DataHome(catalog, leases, master_key, accounts, administration)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -92,15 +92,22 @@ class Engine:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, loaded: LoadedSettings, *, room: Engines | None = None) -> AsyncIterator[Engine]:
+    async def open(
+        cls,
+        loaded: LoadedSettings,
+        *,
+        room: Engines | None = None,
+        passphrase: Callable[[], str] | None = None,
+    ) -> AsyncIterator[Engine]:
         """Open the data folder and begin to load the engines; `ready` waits for them.
 
+        `passphrase` is asked where the master key is behind one, see `aura_local.passphrase`.
         Raises `ConfigurationError`, `KeyUnavailable`, `StorageUnavailable`. Leaving the block closes
         everything, in reverse order.
         """
         settings = loaded.values
         async with AsyncExitStack() as stack:
-            storage = await stack.enter_async_context(open_data_home(settings))
+            storage = await stack.enter_async_context(open_data_home(settings, passphrase))
             if room is None:
                 room = EngineRoom(settings, ModelStore(await anyio.to_thread.run_sync(shipped_catalogues)))
             stack.push_async_callback(room.close)

@@ -41,7 +41,15 @@ ROLES: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
     {
         # The owner runs the platform and reads nobody's documents: those belong to the tenants.
         "owner": frozenset(
-            {"platform.manage", "account.manage", "status.read", "metrics.read", "usage.read", "audit.read"}
+            {
+                "platform.manage",
+                "users.manage",
+                "account.manage",
+                "status.read",
+                "metrics.read",
+                "usage.read",
+                "audit.read",
+            }
         ),
         "admin": _MEMBER
         | {

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from aura_local.administration.backups import Backups
 from aura_local.administration.people import People
 from aura_local.administration.service_keys import ServiceKeys
 from aura_local.administration.tenants import Tenants
@@ -15,6 +16,7 @@ from aura_local.audit.chain import AuditLog
 if TYPE_CHECKING:
     from aura_local.administration.accounts import Accounts
     from aura_local.storage.catalog import Catalog
+    from aura_local.storage.keys import MasterKey
     from aura_local.storage.leases import TenantLeases
     from aura_local.tiers import TierSettings
 
@@ -25,6 +27,7 @@ class Administration:
     keys: ServiceKeys
     widgets: Widgets
     tenants: Tenants
+    backups: Backups
 
     @classmethod
     def over(
@@ -32,6 +35,7 @@ class Administration:
         accounts: Accounts,
         catalog: Catalog,
         leases: TenantLeases,
+        master_key: MasterKey,
         tiers: Mapping[str, TierSettings],
     ) -> Administration:
         return cls(
@@ -39,4 +43,5 @@ class Administration:
             keys=ServiceKeys(accounts.api_keys),
             widgets=Widgets(accounts.visitors),
             tenants=Tenants(catalog, leases, tiers),
+            backups=Backups(catalog, leases, master_key),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aura_local.accounts.permissions import ROLES, UserRole
+from aura_local.accounts.permissions import ROLES, UserRole, authorize
 from aura_local.accounts.principal import Principal
 from aura_local.audit.chain import PLATFORM, AuditLog, entry
 from aura_local.errors import AuthenticationFailed, PermissionDenied
@@ -36,6 +36,15 @@ class People:
 
     async def one(self, actor: Principal, user_id: str) -> User:
         return await self._directory.user(actor.tenant_id, user_id)
+
+    async def setup_link(self, actor: Principal) -> str | None:
+        """The single-use secret with which the first owner signs up, voiding earlier ones.
+
+        None as soon as there is an owner.
+        """
+        authorize(actor, "platform.manage")
+        also = _record(actor, None, "user.invited", role="owner")
+        return await self._links.setup_link(also=also)
 
     async def invite(
         self, actor: Principal, email: str, role: UserRole, *, tenant_id: str | None = None

@@ -1,0 +1,146 @@
+"""Kills a server under load, again and again, and asks whether it kept its word. Layer 4."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+import anyio
+
+from aura_local.benchmark.crash_clients import CrashClients
+from aura_local.benchmark.crash_journal import TenantJournal
+from aura_local.benchmark.crash_survey import survey, unfinished_documents
+from aura_local.benchmark.http_access import HttpAccess
+from aura_local.benchmark.restarting_server import RestartingServer
+from aura_local.benchmark.torture_tenants import make_tenants
+
+TENANTS: Final = ("first tenant", "second tenant")
+LIVES_S: Final = (0.2, 2.5)
+"""How long a server works before it is killed."""
+STILLBORN_SHARE: Final = 0.2
+"""Of the kills, those while it starts, when it is finishing what the one before left undone."""
+READY_WITHIN_S: Final = 5.0
+"""Without the models."""
+INDEXED_WITHIN_S: Final = 300.0
+GARDEN: Final = b"# The garden\n\nThe garden opens at ten in the morning.\n"
+
+
+@dataclass(slots=True)
+class CrashReport:
+    """What came of it."""
+
+    seed: int
+    kills: int = 0
+    promises: int = 0
+    """Documents, turns, people, invitations, keys and revocations that were acknowledged."""
+    documents: int = 0
+    turns: int = 0
+    people: int = 0
+    keys: int = 0
+    ledger_tokens: int = 0
+    """Told to the clients; the ledger has exactly as many for these turns."""
+    loading_s: float = 0.0
+    """Of the models, at an undisturbed start."""
+    slowest_ready_s: float = 0.0
+    """From the start after a kill to the first answered question, less `loading_s`."""
+    median_ready_s: float = 0.0
+    wrong: list[str] = field(default_factory=list)
+
+
+async def run_crashes(folder: Path, *, kills: int, seed: int) -> CrashReport:
+    """Kill `kills` servers on `folder`, and compare after each what is there with what was promised."""
+    report = CrashReport(seed)
+    chance = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
+    journals = [TenantJournal(tenant) for tenant in await make_tenants(folder, TENANTS)]
+    for journal in journals:
+        journal.keys |= {key: "torture" for key in await _own_keys(folder, journal)}
+    server = RestartingServer(folder)
+    try:
+        times = await server.start()
+        report.loading_s = round(times.loading_s, 2)
+        for journal in journals:
+            access = HttpAccess(server.url, journal.tenant.key)
+            if (await access.upload("garden.md", GARDEN, wait=True)).done:
+                journal.documents["garden.md"] = GARDEN
+        ready = []
+        while report.kills < kills and not report.wrong:
+            await _live_and_die(server, journals, chance, report)
+            if report.kills < kills and chance.random() < STILLBORN_SHARE:
+                server.spawn()
+                await anyio.sleep(chance.uniform(0.05, times.ready_s))
+                await server.kill()
+                report.kills += 1
+            ready.append(await _restart(server, journals[0]) - times.loading_s)
+            report.wrong += await survey(folder, journals)
+        report.slowest_ready_s, report.median_ready_s = round(max(ready), 2), round(median(ready), 2)
+        for journal in journals:
+            report.wrong += await _all_indexed(HttpAccess(server.url, journal.tenant.key))
+        await server.stop()
+        report.wrong += await survey(folder, journals)
+    finally:
+        await server.kill()
+    if report.slowest_ready_s > READY_WITHIN_S:
+        report.wrong.append(f"a start took {report.slowest_ready_s} s without the models")
+    _add_up(report, journals)
+    return report
+
+
+async def _live_and_die(
+    server: RestartingServer, journals: list[TenantJournal], chance: random.Random, report: CrashReport
+) -> None:
+    clients = [CrashClients(journal, server.url, chance) for journal in journals]
+    async with anyio.create_task_group() as tasks:
+        for client in clients:
+            tasks.start_soon(client.work_until_cut_off)
+        await anyio.sleep(chance.uniform(*LIVES_S))
+        await server.kill()
+    report.kills += 1
+    for client in clients:
+        report.wrong += client.refused
+
+
+async def _restart(server: RestartingServer, journal: TenantJournal) -> float:
+    """Seconds to the first answered question."""
+    began_s = time.monotonic()
+    await server.start()
+    question = "When does the garden open?"
+    answer = await HttpAccess(server.url, journal.tenant.key).post("/api/chat", question=question)
+    took_s = time.monotonic() - began_s
+    if not answer.done or "ten" not in answer.json["answer"]:
+        raise AssertionError("after a crash a known question is not answered")
+    journal.offered.add(question)
+    return took_s
+
+
+async def _own_keys(folder: Path, journal: TenantJournal) -> list[str]:
+    """Ids of the keys that the tenant was made with."""
+    from aura_local.benchmark.restarting_server import settings_of
+    from aura_local.data_home import open_data_home
+
+    async with open_data_home(settings_of(folder)) as data:
+        return [key.id for key in await data.accounts.api_keys.of_tenant(journal.tenant.id)]
+
+
+async def _all_indexed(access: HttpAccess) -> list[str]:
+    """Whatever was accepted is read in the end."""
+    with anyio.move_on_after(INDEXED_WITHIN_S):
+        while True:
+            waiting, failed = unfinished_documents((await access.get("/api/documents")).body)
+            if not waiting:
+                return [f"document {name} failed" for name in failed]
+            await anyio.sleep(0.5)
+    return ["documents were still unread at the end"]
+
+
+def _add_up(report: CrashReport, journals: list[TenantJournal]) -> None:
+    for journal in journals:
+        report.promises += journal.promises
+        report.documents += len(journal.documents)
+        report.turns += len(journal.turns)
+        report.people += len(journal.people)
+        report.keys += len(journal.keys)
+        report.ledger_tokens += sum(sum(turn.ledger.values()) for turn in journal.turns.values())
