@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from anyio import to_thread
 
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from aura_local.storage.leases import TenantLeases
 
 
+AskPassphrase: TypeAlias = Callable[[], str]
+"""Where the passphrase of the master key is had from: `aura_local.passphrase`."""
+
+
 @dataclass(frozen=True, slots=True)
 class DataHome:
     catalog: Catalog
@@ -31,7 +35,7 @@ class DataHome:
 
 @asynccontextmanager
 async def open_data_home(
-    settings: Settings, passphrase: Callable[[], str] | None = None, *, alone: bool = False
+    settings: Settings, passphrase: AskPassphrase | None = None, *, alone: bool = False
 ) -> AsyncIterator[DataHome]:
     """Storage alone, created where it does not exist yet, after finishing what a killed process began.
 
@@ -66,7 +70,7 @@ async def open_data_home(
         yield DataHome(catalog, leases, master_key, accounts, administration)
 
 
-def load_master_key(settings: Settings, passphrase: Callable[[], str] | None = None) -> MasterKey:
+def load_master_key(settings: Settings, passphrase: AskPassphrase | None = None) -> MasterKey:
     """The master key from where the settings say, made on the very first start. Blocks.
 
     Raises `KeyUnavailable`, and `InvalidRequest` for a first passphrase that is too short.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ from aura_local.conversation.spoken_reply import Notify
 from aura_local.conversation.stopwatch import Stopwatch
 from aura_local.conversation.turn_state import TurnRules
 from aura_local.conversation.voice_session import VoiceSession
-from aura_local.data_home import DataHome, open_data_home
+from aura_local.data_home import AskPassphrase, DataHome, open_data_home
 from aura_local.engine_room import EngineRoom, Engines, EngineStatus
 from aura_local.errors import AuraError
 from aura_local.freed_memory import give_memory_back
@@ -60,13 +60,7 @@ class ChatStream:
 class Engine:
     """One process's worth of AURA Local: storage, engines, conversations."""
 
-    def __init__(
-        self,
-        loaded: LoadedSettings,
-        *,
-        storage: DataHome,
-        room: Engines,
-    ) -> None:
+    def __init__(self, loaded: LoadedSettings, *, storage: DataHome, room: Engines) -> None:
         self.loaded = loaded
         self.catalog = storage.catalog
         self.leases = storage.leases
@@ -93,11 +87,7 @@ class Engine:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls,
-        loaded: LoadedSettings,
-        *,
-        room: Engines | None = None,
-        passphrase: Callable[[], str] | None = None,
+        cls, loaded: LoadedSettings, *, room: Engines | None = None, passphrase: AskPassphrase | None = None
     ) -> AsyncIterator[Engine]:
         """Open the data folder and begin to load the engines; `ready` waits for them.
 

@@ -7,7 +7,7 @@ import signal
 import stat
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from getpass import getpass
 from pathlib import Path
@@ -16,15 +16,16 @@ from typing import TYPE_CHECKING, Final
 from aura_local.errors import InvalidRequest, KeyUnavailable
 
 if TYPE_CHECKING:
+    from aura_local.data_home import AskPassphrase
     from aura_local.settings import Settings
 
-PASSPHRASE_FILE: Final = "AURA_PASSPHRASE_FILE"
+PASSPHRASE_FILE: Final = "AURA_PASSPHRASE_FILE"  # noqa: S105 - a name, no passphrase
 """Variable that names a file with the passphrase, for starts without a terminal."""
 
 _LONGEST_BYTES: Final = 4096
 
 
-def passphrase_for(settings: Settings) -> Callable[[], str] | None:
+def passphrase_for(settings: Settings) -> AskPassphrase | None:
     """What `open_data_home` and `Engine.open` take; None where the master key is in a file.
 
     Asks at once, on the thread of the caller: only the main thread can be interrupted with Control-C. On
@@ -50,25 +51,33 @@ def ask_passphrase(question: str = "Passphrase of the master key: ") -> str:
     return read_passphrase(Path(named)) if named else _typed(question)
 
 
-def ask_new_passphrase(file: Path | None = None) -> str:
-    """A passphrase that nothing is sealed with yet: from `file`, like `ask_passphrase`, or typed in twice.
+def ask_new_passphrase() -> str:
+    """A passphrase that nothing is sealed with yet: like `ask_passphrase`, but typed in twice.
 
     Raises `InvalidRequest` for one that is too short or was not typed in the same way again, and like
     `ask_passphrase`.
     """
+    named = os.environ.get(PASSPHRASE_FILE)
+    return ask_another_passphrase(Path(named) if named else None)
+
+
+def ask_another_passphrase(file: Path | None) -> str:
+    """Like `ask_new_passphrase`, where AURA_PASSPHRASE_FILE names the one of before."""
     from aura_local.storage.sealed_key import SHORTEST_PASSPHRASE_CHARACTERS
 
-    named = file or os.environ.get(PASSPHRASE_FILE)
-    words = read_passphrase(Path(named)) if named else _typed("New passphrase of the master key: ")
+    words = read_passphrase(file) if file else _typed("New passphrase of the master key: ")
     if len(words) < SHORTEST_PASSPHRASE_CHARACTERS:
         raise InvalidRequest(f"A passphrase has at least {SHORTEST_PASSPHRASE_CHARACTERS} characters.")
-    if not named and _typed("The same again: ") != words:
+    if file is None and _typed("The same again: ") != words:
         raise InvalidRequest("The two passphrases differ; nothing has been changed.")
     return words
 
 
 def read_passphrase(path: Path) -> str:
-    """The content of a file, without the line's end. Raises `KeyUnavailable`, also where others may read it."""
+    """The content of a file without the line's end.
+
+    Raises `KeyUnavailable`, also for a file that others may read.
+    """
     try:
         with path.open("rb") as file:
             if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:

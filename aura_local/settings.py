@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from aura_local.tiers import EXAMPLE_TIERS, TierName, TierSettings
 
+_HTTPS: Final = re.compile(r"https://[^/\s@]+(/\S*)?$")
+_LOOPBACK: Final = re.compile(r"http://(127(\.[0-9]{1,3}){3}|localhost|\[::1\])(:[0-9]{1,5})?(/\S*)?$")
 _ORIGIN: Final = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")
 
 
@@ -85,6 +87,7 @@ class VoiceSettings(Section):
 
 
 class LimitSettings(Section):
+    archive_bytes: int = Field(8 * 1024**3, ge=1, description="Largest archive of a tenant that is imported.")
     upload_bytes: int = Field(50 * 1024 * 1024, ge=1, description="Largest document.")
     json_body_bytes: int = Field(1024 * 1024, ge=1, description="Largest JSON request body.")
     body_grace_s: float = Field(10.0, gt=0, description="Time a request body may arrive at any pace.")
@@ -134,6 +137,58 @@ class MeteringSettings(Section):
     default_tier: str = Field("enterprise", description="Tier of tenants that none was set for.")
 
 
+class OidcSettings(Section):
+    """Sign-in at an OpenID Connect provider; off until `issuer` is set."""
+
+    issuer: str | None = Field(None, description="Address of the identity provider; sign-in with it is on.")
+    client_id: str | None = Field(None, description="What the provider knows this installation by.")
+    client_secret_file: Path | None = Field(
+        None, description="File with the client's secret, readable by you alone; none for a public client."
+    )
+    redirect_url: str | None = Field(
+        None, description="Address of our own page, to which the provider sends people back."
+    )
+    allowed_email_domains: tuple[str, ...] = Field(
+        (), description="Only people with e-mail addresses of these domains sign in this way; empty: all."
+    )
+    private_network: bool = Field(
+        False, description="Whether the provider may have an address inside a private network."
+    )
+    create_users: bool = Field(
+        False, description="Whether somebody whom the provider knows and we do not becomes a user."
+    )
+    new_user_role: Literal["admin", "member", "viewer"] = Field(
+        "viewer", description="Role of users that are made this way."
+    )
+    new_user_tenant: str | None = Field(None, description="Name of the tenant they belong to.")
+
+    @field_validator("issuer", "redirect_url")
+    @classmethod
+    def _secure_address(cls, address: str | None) -> str | None:
+        if address is not None and (
+            "?" in address or "#" in address or (_HTTPS.match(address) or _LOOPBACK.match(address)) is None
+        ):
+            raise ValueError("an address begins with https:// (http:// on loopback alone) and has no ? or #")
+        return address
+
+    @field_validator("allowed_email_domains")
+    @classmethod
+    def _plain_domains(cls, domains: tuple[str, ...]) -> tuple[str, ...]:
+        for domain in domains:
+            if not domain or domain != domain.lower() or "@" in domain or domain != domain.strip():
+                raise ValueError("a domain is what follows the @, in small letters, such as example.org")
+        return domains
+
+    @model_validator(mode="after")
+    def _complete(self) -> OidcSettings:
+        if self.issuer is not None and (self.client_id is None or self.redirect_url is None):
+            raise ValueError("oidc.issuer needs oidc.client_id and oidc.redirect_url")
+        if self.create_users and (self.new_user_tenant is None or not self.allowed_email_domains):
+            # Without domains everybody who has an account at a public provider could join.
+            raise ValueError("oidc.create_users needs oidc.new_user_tenant and oidc.allowed_email_domains")
+        return self
+
+
 def default_home() -> Path:
     """Where the data lies unless somebody says otherwise."""
     return Path(platformdirs.user_data_dir("aura-local"))
@@ -154,6 +209,9 @@ class Settings(Section):
         "file",
         description="`passphrase` keeps the master key sealed in the data folder and asks at every start.",
     )
+    backup_folder: Path | None = Field(
+        None, description="Where `POST /api/backups` makes its folders; without one it refuses."
+    )
     profile: Literal["auto", "demo"] = Field(
         "auto", description="`demo` uses the small synthetic models that ship; they are for tests and demos."
     )
@@ -163,6 +221,7 @@ class Settings(Section):
     voice: VoiceSettings = VoiceSettings()
     limits: LimitSettings = LimitSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
+    oidc: OidcSettings = OidcSettings()
     metering: MeteringSettings = MeteringSettings()
     tiers: dict[TierName, TierSettings] = Field(
         default_factory=lambda: dict(EXAMPLE_TIERS), description="Tiers by name, and what each allows."

@@ -23,6 +23,9 @@ OTHER_VARIABLES: Final = frozenset(
 )
 """Variables with our prefix that are not settings."""
 
+LISTS: Final = frozenset({"server.allowed_hosts", "server.allowed_origins", "oidc.allowed_email_domains"})
+"""Settings that a variable gives as items with commas between them."""
+
 FILE_ONLY: Final = frozenset({"tiers"})
 """Settings whose parts have names of the operator's choice: in aura.toml alone, not in variables."""
 
@@ -99,7 +102,7 @@ def _environment_values(variables: Mapping[str, str]) -> dict[str, str]:
         if variable not in known:
             raise ConfigurationError(f"{variable} is not a setting; `aura doctor` lists them all.")
         name = known[variable]
-        listed = name in ("server.allowed_hosts", "server.allowed_origins")
+        listed = name in LISTS
         values[name] = tuple(filter(None, map(str.strip, value.split(",")))) if listed else value
     return values
 

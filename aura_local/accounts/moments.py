@@ -20,10 +20,16 @@ def utc_now() -> datetime:
 
 
 def stamp(moment: datetime) -> str:
-    """As written to the database. Raises `InvalidRequest` for a moment without a time zone."""
+    """As written to the database.
+
+    Raises `InvalidRequest` for a moment without a time zone, or that is not within the years 1 to 9999 in UTC.
+    """
     if moment.tzinfo is None:
         raise InvalidRequest("A moment needs its time zone, such as 2027-01-31T00:00:00Z.")
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds")
+    try:
+        return moment.astimezone(UTC).isoformat(timespec="milliseconds")
+    except OverflowError as error:
+        raise InvalidRequest("There is no such moment in UTC.") from error
 
 
 def unix_s(written: str) -> float:

@@ -13,7 +13,6 @@ from anyio import to_thread
 from aura_local.accounts.permissions import authorize
 from aura_local.accounts.principal import Principal
 from aura_local.audit.chain import PLATFORM, AuditLog, entry
-from aura_local.errors import NotFound
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,14 +23,11 @@ if TYPE_CHECKING:
 async def rotate_master(actor: Principal, home: Path, key_file: Path, *, passphrase: str | None) -> None:
     """A new master key in `key_file`, or with `passphrase` sealed in the data folder. Needs the folder alone.
 
-    Raises `NotFound` where there is no data yet, and like `storage.key_rotation.rotate_master_in_file`.
+    Raises like `storage.key_rotation.rotate_master_in_file`.
     """
     from aura_local.storage.key_rotation import rotate_master_in_file, rotate_master_sealed
-    from aura_local.storage.keys import PLATFORM_DATABASE
 
     authorize(actor, "platform.manage")
-    if not (home / PLATFORM_DATABASE).exists():
-        raise NotFound(f"There is no data in {home} yet.")
     also = entry(PLATFORM, actor.subject, "master.rotated")
     if passphrase is None:
         await rotate_master_in_file(home, key_file, also=also)

@@ -12,8 +12,14 @@ from aura_local.benchmark.crash_journal import TenantJournal, told_turn
 from aura_local.benchmark.http_access import HttpAccess
 
 PASSWORD: Final = "correct horse battery staple"  # noqa: S105 - of people who do not exist
-LARGE_SHARE: Final = 0.15
-"""Of the documents, those of a hundred kilobytes: a kill then also meets half-written files."""
+GARDEN: Final = b"# The garden\n\nThe garden opens at ten in the morning.\n"
+QUESTION: Final = "When does the garden open?"
+FACT: Final = "ten in the morning"
+LARGE_SHARE: Final = 0.1
+LARGE_WORDS: Final = 4_000
+"""Some documents are large: a kill then also meets half-written and half-read ones."""
+PAUSE_S: Final = 0.3
+"""Longest pause of a client before its next act: documents come no faster than they can be read."""
 _WORDS: Final = "amber basin cedar delta ember flint grove harbour island juniper kettle lantern meadow".split()
 
 
@@ -27,7 +33,7 @@ class CrashClients:
         self._anonymous = HttpAccess(url)
         self._chance = chance
         self.refused: list[str] = []
-        """Answers that promise nothing: there should be none while the server lives."""
+        """Answers that promise nothing, or something wrong: there are none while the server lives."""
 
     async def work_until_cut_off(self) -> None:
         """Returns when the server is gone for all of the clients."""
@@ -39,11 +45,12 @@ class CrashClients:
         try:
             while True:
                 await act(f"{self._chance.getrandbits(64):016x}")
+                await anyio.sleep(self._chance.uniform(0, PAUSE_S))
         except OSError:
             return
 
     async def _upload(self, name: str) -> None:
-        words = 16_000 if self._chance.random() < LARGE_SHARE else self._chance.randrange(40, 200)
+        words = LARGE_WORDS if self._chance.random() < LARGE_SHARE else self._chance.randrange(40, 200)
         text = " ".join(self._chance.choice(_WORDS) for _ in range(words))
         content = f"# Notes {name}\n\nThe {name} notes begin. {text}.\n".encode()
         journal, file = self._journal, f"{name}.md"
@@ -53,13 +60,14 @@ class CrashClients:
             journal.documents[file] = content
             journal.offered.discard(file)
 
-    async def _ask(self, name: str) -> None:
-        question = f"When does the garden open, asks {name}?"
-        self._journal.offered.add(question)
-        answer = await self._http.post("/api/chat", question=question)
+    async def _ask(self, _name: str) -> None:
+        self._journal.asked += 1
+        answer = await self._http.post("/api/chat", question=QUESTION)
         if self._kept(answer.status, "question"):
-            self._journal.turns[question] = told_turn(answer.json)
-            self._journal.offered.discard(question)
+            session_id, turn = told_turn(answer.json)
+            self._journal.turns[session_id] = turn
+            if FACT not in turn.answer:
+                self.refused.append("question: the answer is another one")
 
     async def _person(self, name: str) -> None:
         """Invited, redeems the link, and refreshes the sign-in a few times."""

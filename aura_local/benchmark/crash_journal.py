@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from aura_local.benchmark.torture_tenants import TenantAccess
 
@@ -19,7 +19,6 @@ LEDGER_KINDS: Final[Mapping[str, str]] = {
 class ToldTurn:
     """An answered question, as its client was told."""
 
-    session_id: str
     answer: str
     ledger: Mapping[str, int]
     """Amounts that are not zero, by kind of the ledger."""
@@ -27,7 +26,7 @@ class ToldTurn:
 
 @dataclass(slots=True)
 class TenantJournal:
-    """Everything is named by something that its client chose and uses once, so that a double shows.
+    """Everything is named by something that occurs once, so that a double shows.
 
     What is `offered` was sent and not answered when the server died: it may be there, once, or not at all.
     """
@@ -36,8 +35,12 @@ class TenantJournal:
     offered: set[str] = field(default_factory=set)
     documents: dict[str, bytes] = field(default_factory=dict)
     """Content by name."""
+    read: set[str] = field(default_factory=set)
+    """Names of documents whose bytes have been compared once."""
     turns: dict[str, ToldTurn] = field(default_factory=dict)
-    """By question."""
+    """By the id of the conversation: each has one turn."""
+    asked: int = 0
+    """Questions, answered or not: there are no more turns than these."""
     invited: set[str] = field(default_factory=set)
     """E-mail addresses."""
     people: set[str] = field(default_factory=set)
@@ -57,9 +60,8 @@ class TenantJournal:
         return sum(len(part) for part in kept)
 
 
-def told_turn(answer: Mapping[str, object]) -> ToldTurn:
-    """From the body of a typed answer."""
+def told_turn(answer: Mapping[str, Any]) -> tuple[str, ToldTurn]:
+    """The id of its conversation and the turn, from the body of a typed answer."""
     work = answer["work"]
-    assert isinstance(work, Mapping)
     ledger = {kind: int(work[name]) for name, kind in LEDGER_KINDS.items() if work.get(name)}
-    return ToldTurn(str(answer["session_id"]), str(answer["answer"]), ledger)
+    return str(answer["session_id"]), ToldTurn(str(answer["answer"]), ledger)

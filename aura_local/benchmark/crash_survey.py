@@ -19,8 +19,11 @@ from aura_local.storage.database import Database
 from aura_local.storage.tenant_handle import TenantHandle
 
 
-async def survey(folder: Path, journals: list[TenantJournal]) -> list[str]:
-    """What is lost, doubled or damaged; a server may run on the folder meanwhile. Empty: all is well."""
+async def survey(folder: Path, journals: list[TenantJournal], *, every_byte: bool = False) -> list[str]:
+    """What is lost, doubled or damaged; a server may run on the folder meanwhile. Empty: all is well.
+
+    Unless `every_byte`, the bytes of documents are compared once, not every time.
+    """
     wrong: list[str] = []
     async with open_data_home(settings_of(folder)) as data:
         wrong += await _damage(data.catalog.database, "platform")
@@ -32,7 +35,7 @@ async def survey(folder: Path, journals: list[TenantJournal]) -> list[str]:
             async with data.leases.lease(tenant_id) as handle:
                 wrong += await _damage(handle.database, tenant_id)
                 wrong += await handle.database.read(lambda c, j=journal: list(_conversations(c, j)))
-                wrong += await _documents(handle, journal)
+                wrong += await _documents(handle, journal, every_byte)
     return wrong
 
 
@@ -49,22 +52,25 @@ async def _broken_chain(data: DataHome, chain: str) -> list[str]:
     return [] if state.broken_at is None else [f"audit chain {chain} is broken: {state.reason}"]
 
 
-async def _documents(handle: TenantHandle, journal: TenantJournal) -> list[str]:
+async def _documents(handle: TenantHandle, journal: TenantJournal, every_byte: bool) -> list[str]:
     rows = await handle.database.read(lambda c: list(c.query("SELECT name, sha256 FROM documents")))
     wrong = list(_counted("document", Counter(str(row["name"]) for row in rows), set(journal.documents)))
     stored = {str(row["name"]): str(row["sha256"]) for row in rows}
     for name in stored.keys() - journal.documents.keys() - journal.offered:
         wrong.append(f"document {name} was never offered")
-    for name in journal.documents.keys() & stored.keys():
+    due = journal.documents.keys() if every_byte else journal.documents.keys() - journal.read
+    for name in due & stored.keys():
+        journal.read.add(name)
         if hashlib.sha256(await handle.blobs.read(stored[name])).digest() != _digest(journal.documents[name]):
             wrong.append(f"document {name} has other bytes")
     return wrong
 
 
 def _conversations(connection: sqlite_utils.Database, journal: TenantJournal) -> Iterator[str]:
-    rows = list(connection.query("SELECT session_id, user_text, answer_text FROM turns"))
-    yield from _counted("turn", Counter(str(row["user_text"]) for row in rows), set(journal.turns))
-    known = journal.turns.keys() | journal.offered
+    rows = list(connection.query("SELECT session_id, answer_text FROM turns"))
+    yield from _counted("turn", Counter(str(row["session_id"]) for row in rows), set(journal.turns))
+    if len(rows) > journal.asked:
+        yield f"there are {len(rows)} turns of {journal.asked} questions"
     entries: dict[str, dict[str, int]] = defaultdict(dict)
     for row in connection.query("SELECT entry_key, kind, amount FROM usage_entries"):
         counted = str(row["entry_key"]).split("/")
@@ -76,13 +82,11 @@ def _conversations(connection: sqlite_utils.Database, journal: TenantJournal) ->
         if entries.pop(str(row["id"]), {}) != {"documents": 1, "document_bytes": int(row["size_bytes"])}:
             yield f"the ledger does not have document {row['id']} as it is"
     for row in rows:
-        question, session = str(row["user_text"]), str(row["session_id"])
-        told = journal.turns.get(question)
-        if question not in known:
-            yield "a turn is there that nobody asked for"
-        elif told is not None and (told.session_id, told.answer) != (session, row["answer_text"]):
+        session = str(row["session_id"])
+        told = journal.turns.get(session)
+        if told is not None and told.answer != row["answer_text"]:
             yield f"turn {session} is not what its client was told"
-        elif told is not None and told.ledger != entries[session]:
+        if told is not None and told.ledger != entries[session]:
             yield f"the ledger has {entries[session]} for {session}, told was {dict(told.ledger)}"
     with_turn = {str(row["session_id"]) for row in rows}
     for name in {name for name, kinds in entries.items() if kinds} - with_turn:

@@ -43,15 +43,15 @@ async def _ask(
 ) -> None:
     from aura_local.accounts.principal import operator
     from aura_local.commands.engines import wait_for_engines
+    from aura_local.commands.opening import open_engine
     from aura_local.commands.tenants import find_tenant
     from aura_local.conversation.events import ReplyTextDelta
-    from aura_local.engine import Engine
     from aura_local.errors import InvalidRequest
 
     limit_characters = loaded.values.limits.question_characters
     if not question.strip() or len(question) > limit_characters:
         raise InvalidRequest(f"A question has 1 to {limit_characters} characters.")
-    async with Engine.open(loaded) as engine:
+    async with open_engine(loaded) as engine:
         tenant = await find_tenant(engine.catalog, tenant_name)
         await wait_for_engines(engine, "embedder", "language_model")
         async with (

@@ -96,10 +96,10 @@ def _run(
 ) -> None:
     async def with_log(loaded: LoadedSettings) -> ExitCode | None:
         from aura_local.audit.chain import PLATFORM, AuditLog
+        from aura_local.commands.opening import open_home
         from aura_local.commands.tenants import find_tenant
-        from aura_local.data_home import open_data_home
 
-        async with open_data_home(loaded.values) as data:
+        async with open_home(loaded) as data:
             chain = PLATFORM
             if tenant_name is not None:
                 chain = (await find_tenant(data.catalog, tenant_name)).id

@@ -101,13 +101,16 @@ def footprint(
 
 
 async def _answers(loaded: LoadedSettings, questions: int | None) -> dict[str, Any]:
+    import secrets
+
     from aura_local.benchmark.answer_benchmark import run_answer_benchmark
     from aura_local.commands.engines import engine_room_of
     from aura_local.demo_tenant import ensure_demo_tenant
     from aura_local.engine import Engine
 
     room = await engine_room_of(loaded)
-    async with Engine.open(loaded, room=room) as engine:
+    # The data folder is for this once, and so is the passphrase where settings ask for one.
+    async with Engine.open(loaded, room=room, passphrase=secrets.token_urlsafe) as engine:
         await engine.ready()
         tenant, _ = await ensure_demo_tenant(engine)
         async with engine.leases.lease(tenant.id) as handle:

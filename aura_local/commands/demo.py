@@ -48,10 +48,10 @@ async def _demo(loaded: LoadedSettings, output: Path, report: Path | None, *, re
     from aura_local.benchmark.labelled_speech import UtteranceMaker, open_speaker
     from aura_local.benchmark.questions import demo_questions
     from aura_local.benchmark.spoken_conversation import hold_conversation
+    from aura_local.commands.opening import open_engine
     from aura_local.demo_tenant import ensure_demo_tenant
-    from aura_local.engine import Engine
 
-    async with Engine.open(loaded) as engine, open_speaker() as speaker:
+    async with open_engine(loaded) as engine, open_speaker() as speaker:
         print("Loading the engines ...", flush=True)
         await engine.ready()
         tenant, _ = await ensure_demo_tenant(

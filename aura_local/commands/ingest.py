@@ -98,8 +98,8 @@ async def _ingest(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from aura_local.commands.engines import wait_for_engines
+    from aura_local.commands.opening import open_engine
     from aura_local.commands.tenants import find_tenant
-    from aura_local.engine import Engine
 
     files = list(documents_in(paths))
     if not files:
@@ -112,7 +112,7 @@ async def _ingest(
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    async with Engine.open(loaded) as engine:
+    async with open_engine(loaded) as engine:
         owner = await find_tenant(engine.catalog, tenant_name)
         await wait_for_engines(engine, "embedder")
         async with engine.leases.lease(owner.id) as handle:

@@ -33,12 +33,12 @@ def reindex(
     async def work(loaded: LoadedSettings) -> None:
         if loaded.values.retrieval.index_location == "memory":
             raise InvalidRequest("The indexes are kept in memory: each is built anew whenever it is opened.")
+        from aura_local.commands.opening import open_home
         from aura_local.commands.tenants import find_tenant
-        from aura_local.data_home import open_data_home
         from aura_local.retrieval.vector_index import rebuild
 
         rebuilt: list[dict[str, object]] = []
-        async with open_data_home(loaded.values) as data:
+        async with open_home(loaded) as data:
             chosen = await data.catalog.tenants() if every else [await find_tenant(data.catalog, tenant)]
             for owner in chosen:
                 with progress_console().status(f"Indexing {owner.name}", spinner="line"):

@@ -56,16 +56,16 @@ def talk(
 
     async def work(loaded: LoadedSettings) -> None:
         from aura_local.commands.engines import wait_for_engines
+        from aura_local.commands.opening import open_engine
         from aura_local.commands.tenants import find_tenant
         from aura_local.commands.transcript import TranscriptPrinter
         from aura_local.desktop import converse
         from aura_local.desktop_audio import open_loudspeaker, open_microphone
-        from aura_local.engine import Engine
         from aura_local.engine_choice import JOBS
 
         # The devices first: what is wrong with them is told before the models load.
         with open_loudspeaker(loudspeaker) as speaker:
-            async with open_microphone(microphone) as recorded, Engine.open(loaded) as engine:
+            async with open_microphone(microphone) as recorded, open_engine(loaded) as engine:
                 owner = await find_tenant(engine.catalog, tenant)
                 await wait_for_engines(engine, *JOBS)
                 printer = TranscriptPrinter()

@@ -46,11 +46,12 @@ def setup(as_json: JsonOption = False, home: HomeOption = None) -> None:
     """Print the link with which the first owner chooses a password; earlier ones stop working."""
 
     async def work(loaded: LoadedSettings) -> None:
-        from aura_local.data_home import open_data_home
+        from aura_local.accounts.principal import operator
+        from aura_local.commands.opening import open_home
         from aura_local.errors import Conflict
 
-        async with open_data_home(loaded.values) as data:
-            secret = await data.accounts.links.setup_link()
+        async with open_home(loaded) as data:
+            secret = await data.administration.people.setup_link(operator())
         if secret is None:
             raise Conflict(
                 "The platform has an owner already; a password is reset with: aura user reset EMAIL"
@@ -167,10 +168,10 @@ def _run(
 
     async def with_people(loaded: LoadedSettings) -> None:
         from aura_local.accounts.principal import operator
+        from aura_local.commands.opening import open_home
         from aura_local.commands.tenants import find_tenant
-        from aura_local.data_home import open_data_home
 
-        async with open_data_home(loaded.values) as data:
+        async with open_home(loaded) as data:
             tenant_id = None
             if tenant_name is not None:
                 tenant_id = (await find_tenant(data.catalog, tenant_name)).id

@@ -45,6 +45,7 @@ def serve(
 
     from aura_local.errors import AuraError, ConfigurationError
     from aura_local.logs import configure_logging
+    from aura_local.passphrase import passphrase_for
     from aura_local.settings_sources import load_settings
     from aura_server.serving import run_server
 
@@ -54,7 +55,8 @@ def serve(
         arguments |= {"server.tls_cert": tls_cert, "server.tls_key": tls_key}
         loaded = load_settings(arguments)
         configure_logging(loaded.values.log_level, json_lines=json_logs, show_private=log_private)
-        asyncio.run(run_server(loaded, demo_tenant=demo_tenant, say=_say))
+        passphrase = passphrase_for(loaded.values)
+        asyncio.run(run_server(loaded, demo_tenant=demo_tenant, say=_say, passphrase=passphrase))
     except* AuraError as group:
         failure = group.exceptions[0]
     except* KeyboardInterrupt:

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 from aura_local.data_files import data_folder
 from aura_local.egress import denied_count
 from aura_server.account_routes import account_operations
+from aura_server.archive_routes import IMPORT_PATH, archive_operations
 from aura_server.audit_routes import audit_operations
 from aura_server.chat_routes import chat_operations
 from aura_server.cross_origin import CrossOriginMiddleware
@@ -88,6 +89,7 @@ def all_operations(engine: Engine) -> list[Operation]:
             key_operations,
             widget_operations,
             tenant_operations,
+            archive_operations,
             usage_operations,
             audit_operations,
         )
@@ -116,7 +118,10 @@ def _middleware(engine: Engine, identity: ServerIdentity | None) -> list[Middlew
     if identity is not None:
         # Names that somebody certified as ours; a page of a stranger cannot be among them.
         hosts = (*hosts, *identity.names)
-    uploads = {UPLOAD_PATH: limits.upload_bytes + FORM_BYTES}
+    uploads = {
+        UPLOAD_PATH: limits.upload_bytes + FORM_BYTES,
+        IMPORT_PATH: limits.archive_bytes + FORM_BYTES,
+    }
     return [
         Middleware(RequestLogMiddleware, metrics=engine.metrics),
         Middleware(

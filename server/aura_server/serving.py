@@ -20,6 +20,7 @@ from aura_server.exit_deadline import exit_deadline
 from aura_server.tls import ServerIdentity, handshakes_within, load_identity
 
 if TYPE_CHECKING:
+    from aura_local.data_home import AskPassphrase
     from aura_local.engine import Engine
 
 Say = Callable[[str], None]
@@ -29,7 +30,9 @@ WANTED_FILES: Final = 65_536
 """Open files: three per tenant, eleven more per open index, one per connection."""
 
 
-async def run_server(loaded: LoadedSettings, *, demo_tenant: bool, say: Say) -> None:
+async def run_server(
+    loaded: LoadedSettings, *, demo_tenant: bool, say: Say, passphrase: AskPassphrase | None = None
+) -> None:
     """Serve until SIGINT or SIGTERM; everything is closed when this returns.
 
     Raises `ConfigurationError` (the port is taken, a setting is wrong) and what opening the engine raises.
@@ -52,7 +55,7 @@ async def run_server(loaded: LoadedSettings, *, demo_tenant: bool, say: Say) -> 
         from aura_server.app import create_app
         from aura_server.http_protocol import server_config
 
-        async with Engine.open(loaded) as engine:
+        async with Engine.open(loaded, passphrase=passphrase) as engine:
             app = create_app(engine, identity=identity)
             context = None if identity is None else identity.context
             server = uvicorn.Server(server_config(app, limits, context))
@@ -80,6 +83,7 @@ def warnings_about(listener: socket.socket, identity: ServerIdentity | None, now
 
 async def _introduce(engine: Engine, address: str, demo_tenant: bool, say: Say) -> None:
     """Say where the server is, what is missing, and with which key one gets in."""
+    from aura_local.accounts.principal import operator
     from aura_local.demo_tenant import demo_key, ensure_demo_tenant
 
     say(f"AURA Local listens on {address}; loading the engines ...")
@@ -89,6 +93,10 @@ async def _introduce(engine: Engine, address: str, demo_tenant: bool, say: Say) 
         for status in engine.status():
             if status.message:
                 say(f"  {status.job}: {status.message} {status.command}".rstrip())
+    secret = await engine.administration.people.setup_link(operator())
+    if secret is not None:
+        say("This server has no owner yet. Become it within a day, once, with this link:")
+        say(f"  {address}/#link={secret}")
     if demo_tenant:
         try:
             await ensure_demo_tenant(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
 from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from aura_local.errors import InvalidRequest
 from aura_local.metering.ledger import UsageColumn, UsageKind, UsageLedger, UsageQuery
@@ -16,6 +17,7 @@ from aura_server.operations import Operation, json_answer
 from aura_server.query_values import day, whole_number
 
 if TYPE_CHECKING:
+    from aura_local.accounts.principal import Principal
     from aura_local.engine import Engine
 
 MOST_ROWS = 1_000
@@ -45,21 +47,23 @@ class Usage(BaseModel):
 
 
 def usage_operations(engine: Engine) -> list[Operation]:
-    """`GET /api/usage`, as JSON or, with `Accept: text/csv`, as a table."""
+    """`GET /api/usage` and `GET /api/tenants/{tenant_id}/usage`, as JSON or as a table."""
 
     async def usage(request: Request, visit: Visit) -> ASGIApp:
-        query = _query(request)
-        ledger = UsageLedger(visit.handle.database)
-        if CSV in request.headers.get("accept", ""):
-            log = engine.audit_log(visit.handle.id)
-            await log.append(visit.principal.subject, "usage.exported", visit.handle.id)
-            headers = {"content-disposition": 'attachment; filename="usage.csv"'}
-            return StreamingResponse(ledger.csv(query), headers=headers, media_type=CSV)
-        limit = max(1, min(whole_number(request, "limit", 100), MOST_ROWS))
-        found = await ledger.totals(query, after=request.query_params.get("after"), limit=limit)
-        more = found[-1].cursor if len(found) == limit else None
-        return json_answer(Usage(usage=[UsageRow.model_validate(row) for row in found], next=more))
+        return await _answer(request, UsageLedger(visit.handle.database))
 
+    async def usage_of_tenant(request: Request, _principal: Principal) -> ASGIApp:
+        return _LeasedAnswer(engine, request, request.path_params["tenant_id"])
+
+    query = {
+        "from": "First day, `2026-01-31` (UTC).",
+        "to": "Last day.",
+        "subject": "Of one user, key or visitor alone.",
+        "kind": f"One of: {', '.join(get_args(UsageKind))}.",
+        "by": "What is told apart, of `day,subject,kind`; all by default.",
+        "after": "`next` of the page before.",
+        "limit": f"Rows at most, 100 by default, {MOST_ROWS} at most.",
+    }
     return [
         Operation(
             "GET",
@@ -69,17 +73,44 @@ def usage_operations(engine: Engine) -> list[Operation]:
             for_tenant=usage,
             needs="usage.read",
             failures=(400,),
-            query={
-                "from": "First day, `2026-01-31` (UTC).",
-                "to": "Last day.",
-                "subject": "Of one user, key or visitor alone.",
-                "kind": f"One of: {', '.join(get_args(UsageKind))}.",
-                "by": "What is told apart, of `day,subject,kind`; all by default.",
-                "after": "`next` of the page before.",
-                "limit": f"Rows at most, 100 by default, {MOST_ROWS} at most.",
-            },
-        )
+            query=query,
+        ),
+        Operation(
+            "GET",
+            "/api/tenants/{tenant_id}/usage",
+            "The same of any tenant, suspended ones included.",
+            {200: Usage},
+            for_principal=usage_of_tenant,
+            needs="platform.manage",
+            failures=(400, 404),
+            query=query,
+        ),
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class _LeasedAnswer:
+    """Holds the lease until the answer has been sent: a table is read while it goes out."""
+
+    engine: Engine
+    request: Request
+    tenant_id: str
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self.engine.leases.lease(self.tenant_id, even_suspended=True) as handle:
+            answer = await _answer(self.request, UsageLedger(handle.database))
+            await answer(scope, receive, send)
+
+
+async def _answer(request: Request, ledger: UsageLedger) -> ASGIApp:
+    query = _query(request)
+    if CSV in request.headers.get("accept", ""):
+        headers = {"content-disposition": 'attachment; filename="usage.csv"'}
+        return StreamingResponse(ledger.csv(query), headers=headers, media_type=CSV)
+    limit = max(1, min(whole_number(request, "limit", 100), MOST_ROWS))
+    found = await ledger.totals(query, after=request.query_params.get("after"), limit=limit)
+    more = found[-1].cursor if len(found) == limit else None
+    return json_answer(Usage(usage=[UsageRow.model_validate(row) for row in found], next=more))
 
 
 def _query(request: Request) -> UsageQuery:

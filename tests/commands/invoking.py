@@ -37,10 +37,12 @@ class Aura:
             "AURA_LIMITS__DISK_RESERVE_BYTES": "0",
         }
 
-    def __call__(self, *arguments: str, code: int = 0) -> Result:
-        """Run a command that must end with the exit code `code`."""
+    def __call__(self, *arguments: str, code: int = 0, typed: str | None = None) -> Result:
+        """Run a command that must end with the exit code `code`; `typed` is its standard input."""
         with logging_kept():
-            result = CliRunner().invoke(build_application(), list(arguments), env=self.environment)
+            result = CliRunner().invoke(
+                build_application(), list(arguments), env=self.environment, input=typed
+            )
         assert result.exit_code == code, f"{result.exit_code}: {result.output}{result.exception!r}"
         return result
 

@@ -13,7 +13,7 @@ def test_a_tenant_is_created_and_listed(aura: Aura) -> None:
     made = aura.json("tenant", "create", "Old Mill")
     assert made["name"] == "Old Mill"
     (listed,) = aura.json("tenant", "list")["tenants"]
-    assert listed == made | {"documents": 0}
+    assert listed == made | {"documents": 0, "quarantined": None}
     assert "Old Mill" in aura("tenant", "list").stdout
 
 

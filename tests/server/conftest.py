@@ -13,6 +13,8 @@ from starlette.applications import Starlette
 from aura_local.accounts.api_keys import ApiKeys
 from aura_local.engine import Engine
 from aura_local.settings import LimitSettings
+from tests.server.matrix_scene import Scene, open_scene
+from tests.server.people import Platform, open_platform
 from tests.server.serving import serving
 from tests.support.engine import open_scripted_engine
 
@@ -54,6 +56,20 @@ async def product(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) 
             finally:
                 for client in clients:
                     await client.aclose()
+
+
+@pytest.fixture(scope="module")
+async def scene(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
+    """For the matrices of routes and of sockets."""
+    async with open_scene(tmp_path_factory.mktemp("matrix")) as scene:
+        yield scene
+
+
+@pytest.fixture(scope="module")
+async def platform(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Platform]:
+    """A served platform without tenants or people."""
+    async with open_platform(tmp_path_factory.mktemp("platform")) as platform:
+        yield platform
 
 
 async def key_of_new_tenant(engine: Engine, name: str) -> str:
