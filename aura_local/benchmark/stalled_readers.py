@@ -17,7 +17,7 @@ import anyio
 
 from aura_local.benchmark.frame_fuzz import greets
 from aura_local.benchmark.labelled_speech import Utterance, UtteranceMaker, open_speaker
-from aura_local.benchmark.process_figures import MB, look_at
+from aura_local.benchmark.process_figures import MB, Held, look_at
 from aura_local.benchmark.server_calls import read_metrics
 from aura_local.benchmark.server_process import RunningServer, run_server
 from aura_local.benchmark.stalled_visitor import StalledVisitor
@@ -26,15 +26,17 @@ from aura_local.ports import SPEECH_RATE_HZ
 
 GONE_WITHIN_S: Final = 15.0
 SLOWER_SHARE: Final = 0.2
-JITTER_MS: Final = 40.0
-"""Two sound frames: what two runs of the same differ by on an idle machine."""
 NEW_CLIENT_WITHIN_S: Final = 1.0
 GROWTH_MB: Final = 100.0
 REPLY_WITHIN_S: Final = 30.0
 SETTLED_WITHIN_S: Final = 30.0
 LOOK_EVERY_S: Final = 0.25
-STALLING_AT_ONCE: Final = 4
-STALLED_QUESTION: Final = "When does the museum open?"
+STALLING_AT_ONCE: Final = 16
+STALLED_QUESTION: Final = "Does the museum sell bicycles?"
+"""No document answers it, so it costs little more than a spoken sentence: what is measured is the stalling,
+not the work of answering."""
+DESCRIPTOR_SLACK: Final = 4
+"""Connections of the very requests that ask for figures."""
 SETTINGS: Final = {
     "AURA_LIMITS__RESUME_S": "0.5",
     "AURA_LIMITS__DISK_RESERVE_BYTES": "0",
@@ -54,8 +56,10 @@ class StalledReport:
     at_once: int
     """Good conversations that ask in the same moment; all are connected."""
     seed: int
+    stalled_together: int = 0
+    """Sessions that were open in the moment in which the good ones came, the fewest of all rounds."""
     longest_stalled_s: float = 0.0
-    """From the last stalled visitor's last read to the end of all their sessions."""
+    """From the last stalled visitor's last read to the end of all their sessions and connections."""
     first_audio_p95_ms: float = 0.0
     """Beside the stalled."""
     first_audio_alone_p95_ms: float = 0.0
@@ -75,13 +79,13 @@ async def run_stalled(
         asked = [questions[place % len(questions)] for place in range(good)]
         utterances = await maker.make(asked, paused_share=0)
         await _converse(server, maker, utterances, at_once)  # caches and pools grow to their size
-        before_bytes = await _settled(server)
+        before = await _settled(server)
         alone: list[float | None] = []
         beside: list[float | None] = []
         for number in range(rounds):
             for with_stalled in (False, True) if number % 2 == 0 else (True, False):
                 if with_stalled:
-                    beside += await _beside_stalled(server, maker, utterances, report, before_bytes)
+                    beside += await _beside_stalled(server, maker, utterances, report, before)
                 else:
                     alone += await _converse(server, maker, utterances, at_once)
     report.unanswered = sum(latency is None for latency in [*alone, *beside])
@@ -91,12 +95,20 @@ async def run_stalled(
     return report
 
 
+def too_slow(report: StalledReport) -> list[str]:
+    """Whether the good ones waited longer; apart, because few questions on a busy machine cannot tell."""
+    most_ms = report.first_audio_alone_p95_ms * (1 + SLOWER_SHARE)
+    if report.first_audio_p95_ms <= most_ms:
+        return []
+    return [f"the good ones waited {report.first_audio_p95_ms} ms, {most_ms:.0f} ms are allowed"]
+
+
 async def _beside_stalled(
     server: RunningServer,
     maker: UtteranceMaker,
     utterances: Sequence[Utterance],
     report: StalledReport,
-    before_bytes: int,
+    before: Held,
 ) -> list[float | None]:
     latencies: list[float | None] = []
     most_bytes = 0
@@ -111,15 +123,17 @@ async def _beside_stalled(
         async with anyio.create_task_group() as watching:
             watching.start_soon(watch_memory)
             stalled_s = await _stall(server, report, visitors)
+            together = int((await read_metrics(server))["aura_voice_sessions_open"])
+            report.stalled_together = min(report.stalled_together or together, together)
             latencies += await _converse(server, maker, utterances, report.at_once)
             began_s = time.monotonic()
             if not await greets(server.socket_url, server.key):
                 report.wrong.append("a new client is not greeted beside the stalled")
             report.slowest_new_client_s = max(report.slowest_new_client_s, time.monotonic() - began_s)
-            await _settled(server)
+            await _settled(server, before)
             report.longest_stalled_s = max(report.longest_stalled_s, time.monotonic() - stalled_s)
             watching.cancel_scope.cancel()
-    report.growth_mb = round(max(report.growth_mb, (most_bytes - before_bytes) / MB), 1)
+    report.growth_mb = round(max(report.growth_mb, (most_bytes - before.resident_bytes) / MB), 1)
     return latencies
 
 
@@ -173,12 +187,18 @@ async def _first_audio_ms(client: VoiceClient, utterance: Utterance) -> float | 
     return (first_s - spoken_s - utterance.last_speech_sample / SPEECH_RATE_HZ) * 1000
 
 
-async def _settled(server: RunningServer) -> int:
-    """Resident bytes once no session is open any more, or after `SETTLED_WITHIN_S`."""
+async def _settled(server: RunningServer, before: Held | None = None) -> Held:
+    """What is held once no session is open and no connection left, or after `SETTLED_WITHIN_S`."""
     with anyio.move_on_after(SETTLED_WITHIN_S):
-        while (await read_metrics(server))["aura_voice_sessions_open"]:
+        while (await read_metrics(server))["aura_voice_sessions_open"] or _more_open(server, before):
             await anyio.sleep(LOOK_EVERY_S)
-    return look_at(server.process_id).resident_bytes
+    return look_at(server.process_id)
+
+
+def _more_open(server: RunningServer, before: Held | None) -> bool:
+    if before is None:
+        return False
+    return look_at(server.process_id).descriptors > before.descriptors + DESCRIPTOR_SLACK
 
 
 def _p95(latencies: Sequence[float | None]) -> float:
@@ -190,9 +210,6 @@ def _judged(report: StalledReport) -> list[str]:
     wrong = []
     if report.longest_stalled_s > GONE_WITHIN_S:
         wrong.append(f"stalled visitors were still there after {report.longest_stalled_s:.1f} s")
-    most_ms = report.first_audio_alone_p95_ms * (1 + SLOWER_SHARE) + JITTER_MS
-    if report.first_audio_p95_ms > most_ms:
-        wrong.append(f"the good ones waited {report.first_audio_p95_ms} ms, {most_ms:.0f} ms are allowed")
     if report.unanswered:
         wrong.append(f"{report.unanswered} good questions got no answer")
     if report.slowest_new_client_s > NEW_CLIENT_WITHIN_S:
