@@ -19,7 +19,14 @@ from aura_local.settings import Section, Settings, default_home
 
 ENVIRONMENT_PREFIX: Final = "AURA_"
 OTHER_VARIABLES: Final = frozenset(
-    {"AURA_TEST_STRICT", "AURA_EVALS", "AURA_CONFIG", "AURA_KEY", "AURA_PASSPHRASE_FILE"}
+    {
+        "AURA_TEST_STRICT",
+        "AURA_EVALS",
+        "AURA_MACHINE_STEPS",
+        "AURA_CONFIG",
+        "AURA_KEY",
+        "AURA_PASSPHRASE_FILE",
+    }
 )
 """Variables with our prefix that are not settings."""
 

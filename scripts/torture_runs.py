@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import secrets
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import anyio
+from safety_runs import SAFETY_RUNS, SIZES
 
 from aura_local.benchmark.bad_files import Outcome, send_documents, still_answers, transcribe_recordings
 from aura_local.benchmark.conditions import conditions
@@ -31,7 +33,6 @@ from aura_local.engine import Engine
 from aura_local.engine_room import EngineRoom
 from aura_local.settings_sources import load_settings
 
-SIZES = ("pull-request", "nightly", "release")
 CYCLES = dict(zip(SIZES, (100, 1_000, 10_000), strict=True))
 AT_ONCE = dict(zip(SIZES, (8, 10, 10), strict=True))
 ROUNDS = dict(zip(SIZES, (2, 20, 200), strict=True))
@@ -176,11 +177,12 @@ def _results(outcomes: list[Outcome]) -> dict[str, int]:
     return {result: found.count(result) for result in sorted(set(found))}
 
 
-async def _run(names: list[str], size: str) -> dict[str, Any]:
-    report: dict[str, Any] = {"size": size, "conditions": conditions(())}
+async def _run(names: list[str], size: str, seed: int) -> dict[str, Any]:
+    report: dict[str, Any] = {"size": size, "seed": seed, "conditions": conditions(())}
     for name in names:
         print(f"== {name}", flush=True)
-        figures, wrong = await RUNS[name](size)
+        run = RUNS.get(name)
+        figures, wrong = await (SAFETY_RUNS[name](size, seed) if run is None else run(size))
         report[name] = {**figures, "wrong": wrong}
         print(json.dumps(figures, indent=2))
         print("\n".join(f"WRONG: {line}" for line in wrong) or "holds", flush=True)
@@ -189,13 +191,14 @@ async def _run(names: list[str], size: str) -> dict[str, Any]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/torture", description=__doc__)
-    parser.add_argument("name", choices=[*RUNS, "all"])
+    parser.add_argument("name", choices=[*RUNS, *SAFETY_RUNS, "all"])
     parser.add_argument("--size", choices=SIZES, default=SIZES[0])
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(2**32), help="of an earlier run")
     parser.add_argument("--json", type=Path, metavar="REPORT", help="also write the figures to this file")
     arguments = parser.parse_args()
     forbid_egress()
-    names = list(RUNS) if arguments.name == "all" else [arguments.name]
-    report = anyio.run(_run, names, arguments.size)
+    names = [*RUNS, *SAFETY_RUNS] if arguments.name == "all" else [arguments.name]
+    report = anyio.run(_run, names, arguments.size, arguments.seed)
     if arguments.json:
         arguments.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     return 1 if any(report[name]["wrong"] for name in names) else 0

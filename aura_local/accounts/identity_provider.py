@@ -74,7 +74,8 @@ class IdentityProvider:
         deadline_s: float = DEADLINE_S,
     ) -> None:
         require_packages()
-        assert settings.issuer is not None and settings.client_id is not None
+        assert settings.issuer is not None
+        assert settings.client_id is not None
         self._issuer, self._client_id = settings.issuer, settings.client_id
         self._redirect_url = settings.redirect_url
         self._client_secret = client_secret
@@ -127,9 +128,7 @@ class IdentityProvider:
         )
         return identity_from(id_token, key, expected, now_s=int(self._now().timestamp()))
 
-    async def _redeem(
-        self, metadata: ProviderMetadata, code: str, attempt: SignInAttempt
-    ) -> dict[str, Any]:
+    async def _redeem(self, metadata: ProviderMetadata, code: str, attempt: SignInAttempt) -> dict[str, Any]:
         from authlib.oauth2.auth import ClientAuth  # type: ignore[import-untyped]
         from authlib.oauth2.rfc6749.parameters import prepare_token_request
 
@@ -201,5 +200,3 @@ def require_packages() -> None:
             code="package_missing",
         ) from error
     del authlib, httpx, joserfc
-
-

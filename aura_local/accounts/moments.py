@@ -22,7 +22,7 @@ def utc_now() -> datetime:
 def stamp(moment: datetime) -> str:
     """As written to the database.
 
-    Raises `InvalidRequest` for a moment without a time zone, or that is not within the years 1 to 9999 in UTC.
+    Raises `InvalidRequest` for a moment without a time zone, or outside the years 1 to 9999 in UTC.
     """
     if moment.tzinfo is None:
         raise InvalidRequest("A moment needs its time zone, such as 2027-01-31T00:00:00Z.")

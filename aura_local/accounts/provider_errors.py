@@ -1,4 +1,4 @@
-"""What goes wrong with an identity provider: our log says why, strangers are told the same each time. Layer 2."""
+"""What goes wrong with an identity provider: our log says why, strangers learn little. Layer 2."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The public keys of an identity provider, kept for an hour and asked for again when one is missing. Layer 2."""
+"""The public keys of an identity provider, kept for an hour, asked for again when one is missing. Layer 2."""
 
 from __future__ import annotations
 

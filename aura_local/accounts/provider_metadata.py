@@ -10,13 +10,12 @@ from urllib.parse import urlsplit
 
 from aura_local.accounts.id_tokens import JsonWebKey
 from aura_local.accounts.provider_errors import not_available
+from aura_local.egress_permits import parse_address
 
 WELL_KNOWN: Final = "/.well-known/openid-configuration"
 
 KEYS: Final = 100
 """At most so many are looked at."""
-
-LOOPBACK_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _RSA_MODULUS_CHARACTERS: Final = 342
 """2048 bits in base64url; shorter keys are not accepted."""
@@ -35,7 +34,9 @@ class ProviderMetadata:
 
 def is_loopback(address: str) -> bool:
     """Whether an http(s) address is on this machine by what it says, without looking anything up."""
-    return urlsplit(address).hostname in LOOPBACK_HOSTS
+    host = urlsplit(address).hostname or ""
+    parsed = parse_address(host)
+    return host == "localhost" or (parsed is not None and parsed.is_loopback)
 
 
 def json_object(body: bytes) -> dict[str, Any]:

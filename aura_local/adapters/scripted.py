@@ -1,7 +1,6 @@
 """Stand-ins for every port that follow a script, for tests of the logic around the engines. Layer 3.
 
-They are not registered as entry points, so no settings file can pick them. Each records its calls, can be
-told to fail and can be held up by an `anyio.Event`.
+No settings file can pick them. Each records its calls, can be told to fail, and waits for an `anyio.Event`.
 """
 
 from __future__ import annotations
@@ -105,8 +104,8 @@ class ScriptedSpeechToText:
         self, speech: Samples, *, language: str, caller: Caller, partial: bool = False
     ) -> Transcript:
         await self.script.enter("transcribe", len(speech), language, caller)
-        following = self.transcripts.pop(0) if len(self.transcripts) > 1 else self.transcripts[0]
-        return following if isinstance(following, Transcript) else Transcript(following, 0.0, 0.0, language)
+        heard = self.transcripts.pop(0) if len(self.transcripts) > 1 else self.transcripts[0]
+        return heard if isinstance(heard, Transcript) else Transcript(heard, 0.0, 0.0, language)
 
     async def close(self) -> None:
         self.script.closed = True

@@ -1,4 +1,4 @@
-"""From a provider's word to our tokens: who may sign in, who joins, and the audit entries of both. Layer 3."""
+"""From a provider's word to our tokens: who may sign in, who joins, and their audit entries. Layer 3."""
 
 from __future__ import annotations
 

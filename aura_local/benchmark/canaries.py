@@ -10,6 +10,7 @@ import random
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -126,7 +127,7 @@ class _Asking:
             HttpAccess(
                 server.url,
                 tenant.access.key,
-                on_answer=lambda answer, owner=tenant.access.id: watch.look_at_answer(owner, answer),
+                on_answer=partial(watch.look_at_answer, tenant.access.id),
             )
             for tenant in tenants
         ]

@@ -13,7 +13,7 @@ from aura_local.benchmark.http_access import Answer
 
 def new_canary() -> str:
     """128 random bits as 32 letters, which no encoding of texts or addresses changes."""
-    return "".join("bcdfghjklmnpqrst"[digit] for digit in map(lambda c: int(c, 16), secrets.token_hex(16)))
+    return "".join("bcdfghjklmnpqrst"[int(digit, 16)] for digit in secrets.token_hex(16))
 
 
 @dataclass(slots=True)

@@ -15,12 +15,14 @@ PASSWORD: Final = "correct horse battery staple"  # noqa: S105 - of people who d
 GARDEN: Final = b"# The garden\n\nThe garden opens at ten in the morning.\n"
 QUESTION: Final = "When does the garden open?"
 FACT: Final = "ten in the morning"
-LARGE_SHARE: Final = 0.1
+LARGE_SHARE: Final = 0.05
 LARGE_WORDS: Final = 4_000
 """Some documents are large: a kill then also meets half-written and half-read ones."""
 PAUSE_S: Final = 0.3
 """Longest pause of a client before its next act: documents come no faster than they can be read."""
-_WORDS: Final = "amber basin cedar delta ember flint grove harbour island juniper kettle lantern meadow".split()
+_WORDS: Final = (
+    "amber basin cedar delta ember flint grove harbour island juniper kettle lantern meadow".split()
+)
 
 
 class CrashClients:

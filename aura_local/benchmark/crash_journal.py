@@ -1,4 +1,4 @@
-"""What the clients of a server know that it may be killed under: what they asked for, what it promised. Layer 4."""
+"""What clients asked of a server, and what it acknowledged before it was killed. Layer 4."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from aura_local.benchmark.torture_tenants import TenantAccess
+from aura_local.benchmark.torture_tenants import KEY_LABEL, TenantAccess
 
 LEDGER_KINDS: Final[Mapping[str, str]] = {
     "prompt_tokens_evaluated": "prompt_tokens",
@@ -58,6 +58,11 @@ class TenantJournal:
         """How many things were acknowledged."""
         kept = (self.documents, self.turns, self.invited, self.people, self.keys, self.revoked)
         return sum(len(part) for part in kept)
+
+
+def new_journal(tenant: TenantAccess) -> TenantJournal:
+    """Of a tenant that has just been made, with nothing but its key."""
+    return TenantJournal(tenant, keys={tenant.key_id: KEY_LABEL})
 
 
 def told_turn(answer: Mapping[str, Any]) -> tuple[str, ToldTurn]:

@@ -12,12 +12,11 @@ from typing import Final
 import anyio
 
 from aura_local.benchmark.crash_clients import FACT, GARDEN, QUESTION, CrashClients
-from aura_local.benchmark.crash_journal import TenantJournal, told_turn
+from aura_local.benchmark.crash_journal import TenantJournal, new_journal, told_turn
 from aura_local.benchmark.crash_survey import survey, unfinished_documents
 from aura_local.benchmark.http_access import HttpAccess
-from aura_local.benchmark.restarting_server import RestartingServer, settings_of
+from aura_local.benchmark.restarting_server import RestartingServer
 from aura_local.benchmark.torture_tenants import make_tenants
-from aura_local.data_home import open_data_home
 
 TENANTS: Final = ("first tenant", "second tenant")
 LIVES_S: Final = (0.2, 2.5)
@@ -55,9 +54,7 @@ async def run_crashes(folder: Path, *, kills: int, seed: int) -> CrashReport:
     """Kill `kills` servers on `folder`, and compare after each what is there with what was promised."""
     report = CrashReport(seed)
     chance = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
-    journals = [TenantJournal(tenant) for tenant in await make_tenants(folder, TENANTS)]
-    for journal in journals:
-        journal.keys |= {key: "torture" for key in await _own_keys(folder, journal)}
+    journals = [new_journal(tenant) for tenant in await make_tenants(folder, TENANTS)]
     server = RestartingServer(folder)
     try:
         times = await server.start()
@@ -116,12 +113,6 @@ async def _restart(server: RestartingServer, journal: TenantJournal) -> float:
     session_id, turn = told_turn(answer.json)
     journal.turns[session_id] = turn
     return took_s
-
-
-async def _own_keys(folder: Path, journal: TenantJournal) -> list[str]:
-    """Ids of the keys that the tenant was made with."""
-    async with open_data_home(settings_of(folder)) as data:
-        return [key.id for key in await data.accounts.api_keys.of_tenant(journal.tenant.id)]
 
 
 async def _all_indexed(access: HttpAccess) -> list[str]:

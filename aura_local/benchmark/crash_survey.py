@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import sqlite_utils
@@ -31,10 +32,10 @@ async def survey(folder: Path, journals: list[TenantJournal], *, every_byte: boo
         for journal in journals:
             tenant_id = journal.tenant.id
             wrong += await _broken_chain(data, tenant_id)
-            wrong += await data.catalog.database.read(lambda c, j=journal: list(_accounts(c, j)))
+            wrong += await data.catalog.database.read(partial(_accounts, journal))
             async with data.leases.lease(tenant_id) as handle:
                 wrong += await _damage(handle.database, tenant_id)
-                wrong += await handle.database.read(lambda c, j=journal: list(_conversations(c, j)))
+                wrong += await handle.database.read(partial(_conversations, journal))
                 wrong += await _documents(handle, journal, every_byte)
     return wrong
 
@@ -66,7 +67,11 @@ async def _documents(handle: TenantHandle, journal: TenantJournal, every_byte: b
     return wrong
 
 
-def _conversations(connection: sqlite_utils.Database, journal: TenantJournal) -> Iterator[str]:
+def _conversations(journal: TenantJournal, connection: sqlite_utils.Database) -> list[str]:
+    return list(_of_conversations(journal, connection))
+
+
+def _of_conversations(journal: TenantJournal, connection: sqlite_utils.Database) -> Iterator[str]:
     rows = list(connection.query("SELECT session_id, answer_text FROM turns"))
     yield from _counted("turn", Counter(str(row["session_id"]) for row in rows), set(journal.turns))
     if len(rows) > journal.asked:
@@ -97,13 +102,17 @@ def _conversations(connection: sqlite_utils.Database, journal: TenantJournal) ->
 def _sums(connection: sqlite_utils.Database) -> Iterator[str]:
     """Totals are kept beside the entries: both must say the same."""
     for table in ("usage_totals", "usage_months"):
-        query = f"SELECT kind, sum(amount) AS amount FROM {{}} GROUP BY kind ORDER BY kind"
+        query = "SELECT kind, sum(amount) AS amount FROM {} GROUP BY kind ORDER BY kind"
         kept = list(connection.query(query.format(table)))
         if kept != list(connection.query(query.format("usage_entries"))):
             yield f"{table} does not add up"
 
 
-def _accounts(connection: sqlite_utils.Database, journal: TenantJournal) -> Iterator[str]:
+def _accounts(journal: TenantJournal, connection: sqlite_utils.Database) -> list[str]:
+    return list(_of_accounts(journal, connection))
+
+
+def _of_accounts(journal: TenantJournal, connection: sqlite_utils.Database) -> Iterator[str]:
     tenant = [journal.tenant.id]
     people = connection.query("SELECT email FROM users WHERE tenant_id = ?", tenant)
     yield from _counted("person", Counter(str(row["email"]) for row in people), journal.people)

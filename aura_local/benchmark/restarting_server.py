@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 import anyio
+import anyio.to_thread
 
 from aura_local.benchmark.server_process import RunningServer
 from aura_local.errors import DeadlineExceeded, EngineUnavailable
@@ -53,8 +54,8 @@ def settings_of(folder: Path) -> Settings:
 class RestartingServer:
     """One server after the other on `folder`/home, with the demo profile; at most one runs.
 
-    `settings` are `AURA_*` variables. `wrapper` is a command that ends by executing its arguments. What the
-    servers print is in `folder`/server.log, one after the other.
+    `settings` are `AURA_*` variables, `options` of `aura serve`. What the servers print is in `log`, by
+    default `folder`/server.log, one after the other.
     """
 
     def __init__(
@@ -63,14 +64,13 @@ class RestartingServer:
         *,
         settings: Mapping[str, str] | None = None,
         options: Sequence[str] = (),
-        wrapper: Sequence[str] = (),
+        log: Path | None = None,
     ) -> None:
-        self.log = folder / "server.log"
+        self.log = log or folder / "server.log"
         self.url = ""
         self._folder = folder
         self._settings = {"AURA_LIMITS__DISK_RESERVE_BYTES": "0", **(settings or {})}
         self._options = options
-        self._wrapper = wrapper
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -91,7 +91,7 @@ class RestartingServer:
             "PYTHONUNBUFFERED": "1",
             **self._settings,
         }
-        command = [*self._wrapper, sys.executable, "-c", _COMMAND, "serve", "--profile", "demo"]
+        command = [sys.executable, "-c", _COMMAND, "serve", "--profile", "demo"]
         command += ["--host", "127.0.0.1", "--port", "0", *self._options]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
@@ -134,13 +134,17 @@ class RestartingServer:
         if self.alive:
             self._process.send_signal(number)
         with anyio.CancelScope(shield=True):
-            with anyio.move_on_after(STOPPED_WITHIN_S):
-                while self.alive:
-                    await anyio.sleep(LOOK_EVERY_S)
-            self._process.kill()
-            self._process.wait()
+            await anyio.to_thread.run_sync(_wait_or_kill, self._process)
 
     def _said_since(self, seen_bytes: int) -> str:
         with self.log.open("rb") as log:
             log.seek(seen_bytes)
             return log.read().decode(errors="replace")
+
+
+def _wait_or_kill(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.wait(STOPPED_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -143,9 +143,7 @@ async def _stall(server: RunningServer, report: StalledReport, visitors: ExitSta
 
     async def one() -> None:
         async with places:
-            visitor = visitors.enter_context(
-                StalledVisitor(server.socket_url, server.key, STALLED_QUESTION)
-            )
+            visitor = visitors.enter_context(StalledVisitor(server.socket_url, server.key, STALLED_QUESTION))
             try:
                 await visitor.stall()
             except OSError as error:
@@ -190,7 +188,10 @@ async def _first_audio_ms(client: VoiceClient, utterance: Utterance) -> float | 
 async def _settled(server: RunningServer, before: Held | None = None) -> Held:
     """What is held once no session is open and no connection left, or after `SETTLED_WITHIN_S`."""
     with anyio.move_on_after(SETTLED_WITHIN_S):
-        while (await read_metrics(server))["aura_voice_sessions_open"] or _more_open(server, before):
+        while True:
+            metrics = await read_metrics(server)
+            if not metrics["aura_voice_sessions_open"] and not _more_open(server, before):
+                break
             await anyio.sleep(LOOK_EVERY_S)
     return look_at(server.process_id)
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from aura_local.accounts.permissions import ROLES
 from aura_local.accounts.principal import operator
 from aura_local.benchmark.restarting_server import settings_of
 from aura_local.data_home import open_data_home
+
+KEY_LABEL: Final = "torture"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +21,7 @@ class TenantAccess:
 
     id: str
     name: str
+    key_id: str
     key: str = field(repr=False)
 
 
@@ -28,9 +32,9 @@ async def make_tenants(folder: Path, names: Sequence[str], *, opened: bool = Tru
         for name in names:
             tenant = await data.administration.tenants.create(operator(), name)
             issued = await data.administration.keys.create(
-                operator(tenant.id), "torture", scopes=frozenset(ROLES["service"])
+                operator(tenant.id), KEY_LABEL, scopes=frozenset(ROLES["service"])
             )
-            made.append(TenantAccess(tenant.id, name, issued.key))
+            made.append(TenantAccess(tenant.id, name, issued.id, issued.key))
             if opened:
                 async with data.leases.lease(tenant.id):
                     pass

@@ -66,11 +66,17 @@ def rotate_tenant(
         from aura_local.accounts.principal import operator
         from aura_local.commands.opening import open_home
         from aura_local.commands.tenants import find_tenant
+        from aura_local.errors import Busy
 
         async with open_home(loaded) as data:
             tenant = await find_tenant(data.catalog, name)
             with progress_bar(f"Encrypting {tenant.name}") as progress:
-                await data.administration.tenants.rotate_key(operator(), tenant.id, progress=progress)
+                try:
+                    await data.administration.tenants.rotate_key(operator(), tenant.id, progress=progress)
+                except Busy as error:
+                    raise Busy(
+                        "A server has this tenant open: stop it, or do this again once it has closed it."
+                    ) from error
         if as_json:
             print_json({"rotated": tenant.id})
         else:

@@ -63,9 +63,10 @@ def talk(
         from aura_local.desktop_audio import open_loudspeaker, open_microphone
         from aura_local.engine_choice import JOBS
 
+        opening = open_engine(loaded)  # asks for the passphrase here, where there is one
         # The devices first: what is wrong with them is told before the models load.
         with open_loudspeaker(loudspeaker) as speaker:
-            async with open_microphone(microphone) as recorded, open_engine(loaded) as engine:
+            async with open_microphone(microphone) as recorded, opening as engine:
                 owner = await find_tenant(engine.catalog, tenant)
                 await wait_for_engines(engine, *JOBS)
                 printer = TranscriptPrinter()

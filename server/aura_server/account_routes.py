@@ -107,11 +107,11 @@ def account_operations(engine: Engine) -> list[Operation]:
         tokens = await people.log_in(
             asked.email, asked.password.get_secret_value(), address=address_of(request.scope)
         )
-        return _signed_in(tokens)
+        return signed_in(tokens)
 
     async def refresh(request: Request) -> ASGIApp:
         asked = await read_json(request, RefreshRequest)
-        return _signed_in(await accounts.logins.refresh(asked.refresh_token.get_secret_value()))
+        return signed_in(await accounts.logins.refresh(asked.refresh_token.get_secret_value()))
 
     async def logout(request: Request) -> ASGIApp:
         asked = await read_json(request, RefreshRequest)
@@ -126,7 +126,7 @@ def account_operations(engine: Engine) -> list[Operation]:
             name=asked.name,
             email=asked.email,
         )
-        return _signed_in(await accounts.logins.login_as(user.id))
+        return signed_in(await accounts.logins.login_as(user.id))
 
     async def visit(request: Request) -> ASGIApp:
         asked = await read_json(request, VisitorRequest)
@@ -242,7 +242,8 @@ def account_operations(engine: Engine) -> list[Operation]:
     ]
 
 
-def _signed_in(tokens: Tokens) -> Response:
+def signed_in(tokens: Tokens) -> Response:
+    """The answer to whoever has just signed in, by whatever means."""
     return json_answer(
         SignedIn(
             access_token=tokens.access_token,

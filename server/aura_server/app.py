@@ -26,6 +26,7 @@ from aura_server.cross_origin import CrossOriginMiddleware
 from aura_server.document_routes import FORM_BYTES, UPLOAD_PATH, document_operations
 from aura_server.key_routes import key_operations
 from aura_server.limits import BodyMiddleware, HeadMiddleware, SecurityHeadersMiddleware
+from aura_server.oidc_routes import oidc_operations
 from aura_server.openapi import openapi_document
 from aura_server.operations import Operation, routes_of
 from aura_server.people_routes import people_operations
@@ -83,6 +84,7 @@ def all_operations(engine: Engine) -> list[Operation]:
         for table in (
             status_operations,
             account_operations,
+            oidc_operations,
             chat_operations,
             document_operations,
             people_operations,

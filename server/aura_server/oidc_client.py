@@ -24,6 +24,8 @@ from aura_local.egress_permits import EgressNotice, EgressPermits
 from aura_local.errors import EgressDenied
 
 if TYPE_CHECKING:
+    import httpx
+
     from aura_local.audit.chain import AuditLog
 
 PURPOSE: Final = "sign-in by identity provider"
@@ -94,6 +96,7 @@ async def _send(
     """Raises `TimeoutError`, and `EngineUnavailable` when no address answers as HTTP says."""
     import httpx
 
+    failed: Exception | None = None
     with anyio.fail_after(deadline_s):
         # The system's authorities, to which an operator can add one; SSL_CERT_FILE names others.
         async with httpx.AsyncClient(
@@ -106,16 +109,17 @@ async def _send(
                 try:
                     return await _send_to(client, request, host, address)
                 except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-                    failed: Exception = error
+                    failed = error
                 except httpx.HTTPError as error:
                     raise not_available("a connection that broke") from error
     raise not_available("no connection, or a certificate that is not trusted") from failed
 
 
-async def _send_to(client: object, request: ProviderRequest, host: str, address: str) -> ProviderReply:
+async def _send_to(
+    client: httpx.AsyncClient, request: ProviderRequest, host: str, address: str
+) -> ProviderReply:
     import httpx
 
-    assert isinstance(client, httpx.AsyncClient)
     url = httpx.URL(request.url)
     # Unpacked, a small answer can be huge: none is asked for, and what comes all the same is not unpacked.
     headers = {**request.headers, "Host": url.netloc.decode("ascii"), "Accept-Encoding": "identity"}

@@ -111,7 +111,7 @@ def _responses(operation: Operation) -> dict[str, Any]:
 
 def _answer_content(answer: type[BaseModel] | str) -> dict[str, Any]:
     if isinstance(answer, str):
-        return {answer: {"schema": {"type": "string"}}}
+        return {answer: {"schema": {"type": "object" if answer == "application/json" else "string"}}}
     return {"application/json": {"schema": _reference(answer)}}
 
 

@@ -50,10 +50,10 @@ def usage_operations(engine: Engine) -> list[Operation]:
     """`GET /api/usage` and `GET /api/tenants/{tenant_id}/usage`, as JSON or as a table."""
 
     async def usage(request: Request, visit: Visit) -> ASGIApp:
-        return await _answer(request, UsageLedger(visit.handle.database))
+        return await _answer(engine, request, visit)
 
-    async def usage_of_tenant(request: Request, _principal: Principal) -> ASGIApp:
-        return _LeasedAnswer(engine, request, request.path_params["tenant_id"])
+    async def usage_of_tenant(request: Request, principal: Principal) -> ASGIApp:
+        return _LeasedAnswer(engine, request, principal, request.path_params["tenant_id"])
 
     query = {
         "from": "First day, `2026-01-31` (UTC).",
@@ -94,17 +94,20 @@ class _LeasedAnswer:
 
     engine: Engine
     request: Request
+    principal: Principal
     tenant_id: str
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with self.engine.leases.lease(self.tenant_id, even_suspended=True) as handle:
-            answer = await _answer(self.request, UsageLedger(handle.database))
+            answer = await _answer(self.engine, self.request, Visit(self.principal, handle))
             await answer(scope, receive, send)
 
 
-async def _answer(request: Request, ledger: UsageLedger) -> ASGIApp:
-    query = _query(request)
+async def _answer(engine: Engine, request: Request, visit: Visit) -> ASGIApp:
+    query, ledger = _query(request), UsageLedger(visit.handle.database)
     if CSV in request.headers.get("accept", ""):
+        log = engine.audit_log(visit.handle.id)
+        await log.append(visit.principal.subject, "usage.exported", visit.handle.id)
         headers = {"content-disposition": 'attachment; filename="usage.csv"'}
         return StreamingResponse(ledger.csv(query), headers=headers, media_type=CSV)
     limit = max(1, min(whole_number(request, "limit", 100), MOST_ROWS))

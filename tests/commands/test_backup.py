@@ -26,7 +26,8 @@ def backup(aura: Aura, tmp_path: Path) -> Path:
 
 
 def id_of(aura: Aura, name: str) -> str:
-    return next(row["id"] for row in aura.json("tenant", "list")["tenants"] if row["name"] == name)
+    tenant_id: str = next(row["id"] for row in aura.json("tenant", "list")["tenants"] if row["name"] == name)
+    return tenant_id
 
 
 def some_blob(backup: Path) -> Path:

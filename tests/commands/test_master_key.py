@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
@@ -40,18 +43,25 @@ def ask_for(aura: Aura, file: Path) -> None:
     aura.environment |= {"AURA_MASTER_KEY_SOURCE": "passphrase", "AURA_PASSPHRASE_FILE": str(file)}
 
 
-def at_a_terminal(aura: Aura, *arguments: str, typed: str) -> tuple[int, str]:
-    """Exit code and output of a command whose questions are answered with `typed`."""
-    run = subprocess.run(
-        [sys.executable, "-c", AT_A_TERMINAL, TENANTS, *arguments],
-        input=typed,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env={"PATH": "/usr/bin:/bin", **aura.environment},
-    )
-    return run.returncode, run.stdout + run.stderr
+def at_a_terminal(aura: Aura, *arguments: str, answers: dict[str, str]) -> tuple[int, str]:
+    """Exit code and output of a command whose questions, each in turn, are answered at the keyboard."""
+    command = [sys.executable, "-c", AT_A_TERMINAL, TENANTS, *arguments]
+    environment = {"PATH": "/usr/bin:/bin", **aura.environment}
+    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        said = b""
+        try:
+            # Only now: what is typed before the question is thrown away.
+            for question, answer in answers.items():
+                while question.encode() not in said and (more := os.read(process.stdout.fileno(), 4096)):
+                    said += more
+                process.stdin.write(answer.encode())
+                process.stdin.flush()
+            said += process.stdout.read()
+            return process.wait(timeout=20), said.decode()
+        finally:
+            process.kill()
 
 
 def test_where_the_key_is_shows_and_the_key_does_not(aura: Aura) -> None:
@@ -124,7 +134,9 @@ def test_a_wrong_passphrase_is_one_clear_error_for_every_kind_of_command(
         (lambda file: file.write_bytes(b"x" * 5000), "longer"),
     ],
 )
-def test_a_passphrase_file_that_cannot_be_used(aura: Aura, words: Path, spoil, said: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_passphrase_file_that_cannot_be_used(
+    aura: Aura, words: Path, spoil: Callable[[Path], object], said: str
+) -> None:
     ask_for(aura, words)
     spoil(words)
     assert said in aura("tenant", "list", code=1).stderr
@@ -176,14 +188,16 @@ def test_a_sealed_backup_is_restored_with_its_passphrase_alone(
 
 def test_a_person_at_a_terminal_is_asked_and_what_is_typed_is_not_shown(aura: Aura) -> None:
     aura.environment["AURA_MASTER_KEY_SOURCE"] = "passphrase"
-    code, said = at_a_terminal(aura, "tenant", "create", "Old Mill", typed=f"{WORDS}\nanother one\n")
+    create = ("tenant", "create", "Old Mill")
+    differing = {"New passphrase": f"{WORDS}\n", "again:": "another one\n"}
+    code, said = at_a_terminal(aura, *create, answers=differing)
     assert (code, "differ" in said) == (2, True)
-    code, said = at_a_terminal(aura, "tenant", "create", "Old Mill", typed=f"{WORDS}\n{WORDS}\n")
+    code, said = at_a_terminal(aura, *create, answers=differing | {"again:": f"{WORDS}\n"})
     assert (code, "Created the tenant" in said) == (0, True)
-    code, said = at_a_terminal(aura, "tenant", "list", typed=f"{WORDS}\n")
+    code, said = at_a_terminal(aura, "tenant", "list", answers={"Passphrase": f"{WORDS}\n"})
     assert (code, "Old Mill" in said) == (0, True)
     assert WORDS not in said
-    code, said = at_a_terminal(aura, "tenant", "list", typed="not the passphrase\n")
+    code, said = at_a_terminal(aura, "tenant", "list", answers={"Passphrase": "not the passphrase\n"})
     assert (code, "does not open the master key" in said) == (1, True)
 
 
@@ -191,5 +205,5 @@ def test_control_c_at_the_question_ends_with_130(aura: Aura, words: Path) -> Non
     ask_for(aura, words)
     aura("tenant", "create", "Old Mill")
     del aura.environment["AURA_PASSPHRASE_FILE"]
-    code, _ = at_a_terminal(aura, "tenant", "list", typed="\x03")
+    code, _ = at_a_terminal(aura, "tenant", "list", answers={"Passphrase": "\x03"})
     assert code == 130

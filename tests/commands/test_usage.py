@@ -8,12 +8,12 @@ import anyio
 import pytest
 
 from aura_local.data_home import open_data_home
-from aura_local.metering.ledger import usage_rows
+from aura_local.metering.ledger import UsageKind, usage_rows
 from aura_local.settings_sources import load_settings
 from tests.commands.invoking import Aura
 from tests.commands.test_tenant import actions
 
-USED = (
+USED: tuple[tuple[str, str, dict[UsageKind, int], datetime], ...] = (
     ("user:ada", "a", {"prompt_tokens": 1200, "requests": 1}, datetime(2026, 1, 30, tzinfo=UTC)),
     ("user:ada", "b", {"requests": 2}, datetime(2026, 1, 31, tzinfo=UTC)),
     ("key:till", "c", {"requests": 4}, datetime(2026, 1, 31, tzinfo=UTC)),

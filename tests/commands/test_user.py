@@ -21,12 +21,12 @@ def mill(aura: Aura) -> Aura:
     return aura
 
 
-def redeem(aura: Aura, secret: str, **about: str) -> None:
+def redeem(aura: Aura, secret: str, *, name: str | None = None, email: str | None = None) -> None:
     """What the page behind a link does."""
 
     async def redeem() -> None:
         async with open_data_home(load_settings({}, aura.environment).values) as data:
-            await data.accounts.links.redeem(secret, password="a long password", **about)
+            await data.accounts.links.redeem(secret, password="a long password", name=name, email=email)
 
     anyio.run(redeem)
 

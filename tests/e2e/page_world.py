@@ -171,6 +171,29 @@ class Watched:
             self.audio_bytes += len(payload) - 16
 
 
+@contextmanager
+def watched_page(
+    browser: Browser, address: str, size: tuple[int, int] = (1280, 800), scheme: str = "light"
+) -> Iterator[Watched]:
+    """The page, open; whatever a test does with it, it asks nobody else and complains of nothing."""
+    context = browser.new_context(
+        viewport={"width": size[0], "height": size[1]},
+        color_scheme=scheme,  # type: ignore[arg-type]
+    )
+    watched = Watched(context.new_page())
+    watched.page.goto(address)
+    yield watched
+    origin = address.split("/")[2]
+    assert {url.split("/")[2] for url in watched.requests} == {origin}
+    assert watched.complaints == []
+    context.close()
+
+
+def ask_in_writing(page: Page, question: str) -> None:
+    page.get_by_label("Your question").fill(question)
+    page.keyboard.press("Enter")
+
+
 def chromium() -> str:
     names = ("chromium", "chromium-browser", "google-chrome")
     found = next(filter(None, map(shutil.which, names)), None)

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import expect
 
-from tests.e2e.page_world import Line, Served, Watched, browser_hearing, serve_demo, speak_to_file
+from tests.e2e.page_world import (
+    Line,
+    Served,
+    ask_in_writing,
+    browser_hearing,
+    serve_demo,
+    speak_to_file,
+    watched_page,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.engines, pytest.mark.starter, pytest.mark.llama]
 
@@ -34,29 +41,6 @@ def line(served: Served) -> Iterator[Line]:
 def question(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("speech") / "question.wav"
     return speak_to_file(path, 1.0, "what time does the museum open", 30.0)
-
-
-@contextmanager
-def watched_page(
-    browser: Browser, address: str, size: tuple[int, int] = (1280, 800), scheme: str = "light"
-) -> Iterator[Watched]:
-    """The page, open; whatever a test does with it, it asks nobody else and complains of nothing."""
-    context = browser.new_context(
-        viewport={"width": size[0], "height": size[1]},
-        color_scheme=scheme,  # type: ignore[arg-type]
-    )
-    watched = Watched(context.new_page())
-    watched.page.goto(address)
-    yield watched
-    origin = address.split("/")[2]
-    assert {url.split("/")[2] for url in watched.requests} == {origin}
-    assert watched.complaints == []
-    context.close()
-
-
-def ask_in_writing(page: Page, question: str) -> None:
-    page.get_by_label("Your question").fill(question)
-    page.keyboard.press("Enter")
 
 
 def test_a_spoken_question_is_answered_aloud_with_its_source(served: Served, question: Path) -> None:
@@ -156,7 +140,8 @@ def test_a_missing_and_a_wrong_key_are_told_and_mended(served: Served) -> None:
     ):
         page = watched.page
         watched.expected_status = 401
-        expect(page.get_by_role("alert")).to_contain_text("This page needs a key")
+        expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+        page.get_by_text("Use an API key instead").click()
         page.get_by_label("Key").fill("aura_wrong")
         page.get_by_role("button", name="Use this key").click()
         expect(page.get_by_role("alert")).to_contain_text("does not know this key")

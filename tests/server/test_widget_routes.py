@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from secrets import token_hex
-from typing import Any
+from typing import Any, TypeAlias
 
 import httpx
 import pytest
@@ -15,17 +17,22 @@ from tests.server.withdrawal import LIMIT_S, seconds_until_withdrawn
 pytestmark = pytest.mark.anyio
 MUSEUM = b"The museum opens at nine every day.\n"
 VAULT = b"The vault code of the museum is seven one four.\n"
+Furnished: TypeAlias = tuple[Tenant, httpx.AsyncClient, httpx.AsyncClient]
 ABOUT_BOTH = ("What is the vault code of the museum?", "Every day the museum opens at what hour?")
 
 
-async def furnished(platform: Platform) -> tuple[Tenant, httpx.AsyncClient]:
-    """A tenant with one document for everybody and one for its people; and its admin."""
+@asynccontextmanager
+async def furnished(platform: Platform) -> AsyncIterator[Furnished]:
+    """A tenant with one document for everybody and one for its people; its admin, and nobody."""
     name = token_hex(4)
     tenant = await platform.tenant(name)
-    admin = await platform.signed_in(tenant, "admin", f"ada@{name}.example")
-    await settled(admin, "hours.txt", MUSEUM, "public")
-    await settled(admin, "vault.txt", VAULT)
-    return tenant, admin
+    async with (
+        await platform.signed_in(tenant, "admin", f"ada@{name}.example") as admin,
+        platform.client() as anonymous,
+    ):
+        await settled(admin, "hours.txt", MUSEUM, "public")
+        await settled(admin, "vault.txt", VAULT)
+        yield tenant, admin, anonymous
 
 
 async def stored_words(platform: Platform, tenant: Tenant) -> list[int]:
@@ -50,8 +57,7 @@ async def cited(client: httpx.AsyncClient, origin: str | None = None) -> set[str
 
 
 async def test_visitors_see_what_is_public_and_are_not_remembered(platform: Platform) -> None:
-    tenant, admin = await furnished(platform)
-    async with admin, platform.client() as anonymous:
+    async with furnished(platform) as (tenant, admin, anonymous):
         assert await cited(admin) == {"hours.txt", "vault.txt"}
         widget = (await admin.post("/api/widgets", json={"kind": "widget", "origins": [SITE]})).json()
         kiosk = (await admin.post("/api/widgets", json={"kind": "kiosk", "label": "hall"})).json()
@@ -76,8 +82,7 @@ async def test_visitors_see_what_is_public_and_are_not_remembered(platform: Plat
 
 
 async def test_a_widget_works_on_its_own_site_alone(platform: Platform) -> None:
-    _, admin = await furnished(platform)
-    async with admin, platform.client() as anonymous:
+    async with furnished(platform) as (_, admin, anonymous):
         made = await admin.post("/api/widgets", json={"kind": "widget", "origins": [SITE.upper(), SITE]})
         assert (made.status_code, made.json()["origins"], made.json()["secret"]) == (201, [SITE], None)
         nowhere = (await admin.post("/api/widgets", json={"kind": "widget"})).json()
@@ -100,8 +105,7 @@ async def test_a_widget_works_on_its_own_site_alone(platform: Platform) -> None:
 
 
 async def test_a_kiosk_needs_its_secret_which_is_shown_once(platform: Platform) -> None:
-    _, admin = await furnished(platform)
-    async with admin, platform.client() as anonymous:
+    async with furnished(platform) as (_, admin, anonymous):
         kiosk = (await admin.post("/api/widgets", json={"kind": "kiosk", "label": "hall"})).json()
         listing = await admin.get("/api/widgets")
         assert kiosk["secret"] not in listing.text
@@ -113,9 +117,8 @@ async def test_a_kiosk_needs_its_secret_which_is_shown_once(platform: Platform) 
 
 
 async def test_a_public_page_is_off_until_it_is_on(platform: Platform) -> None:
-    tenant, admin = await furnished(platform)
     owner = await platform.signed_in(None, "owner", f"{token_hex(4)}@platform.example")
-    async with admin, owner, platform.client() as anonymous:
+    async with owner, furnished(platform) as (tenant, _, anonymous):
         body, path = {"page": tenant.id}, f"/api/tenants/{tenant.id}"
         closed, unknown = [
             await anonymous.post("/api/visitors", json=page) for page in (body, {"page": "0" * 16})
@@ -157,8 +160,7 @@ async def test_widgets_that_are_refused(platform: Platform, body: dict[str, Any]
 
 
 async def test_a_revoked_widget_ends_its_visitors(platform: Platform) -> None:
-    tenant, admin = await furnished(platform)
-    async with admin, platform.client() as anonymous:
+    async with furnished(platform) as (tenant, admin, anonymous):
         widget = (await admin.post("/api/widgets", json={"kind": "widget", "origins": [SITE]})).json()
         answer = await anonymous.post(
             "/api/visitors", json={"widget": widget["id"]}, headers={"origin": SITE}

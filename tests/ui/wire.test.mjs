@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { takeFromAddress } from "../../ui/shared/address.js";
 import { FrameCutter } from "../../ui/shared/frame_cutter.js";
-import { takeKeyFromAddress, currentKey } from "../../ui/shared/key.js";
 import { loudness, toFloat, toPcm16 } from "../../ui/shared/pcm16.js";
-import { asProblem, microphoneProblem, needsKey, Problem, serverProblem } from "../../ui/shared/problems.js";
+import { asProblem, microphoneProblem, needsSignIn, Problem, serverProblem } from "../../ui/shared/problems.js";
 import { SentAudio } from "../../ui/shared/sent_audio.js";
 import { ServerEvents } from "../../ui/shared/server_events.js";
 import { parseAudio, parseMessage } from "../../ui/shared/voice_messages.js";
@@ -73,17 +73,20 @@ test("server-sent events are read from pieces cut anywhere", () => {
   }
 });
 
-test("the key moves from the address into session storage", () => {
-  const kept = new Map();
+test("a key and a link leave the address, and nothing else does", () => {
+  const addresses = [];
   const page = {
-    location: { hash: "#key=aura_1", pathname: "/", search: "" },
-    sessionStorage: { setItem: (name, value) => kept.set(name, value), getItem: (name) => kept.get(name) ?? null },
-    history: { replaceState: (_state, _title, address) => kept.set("address", address) },
+    location: { hash: "#key=aura_1", pathname: "/", search: "?a=1" },
+    history: { replaceState: (_state, _title, address) => addresses.push(address) },
   };
-  assert.equal(takeKeyFromAddress(page), true);
-  assert.deepEqual([currentKey(page.sessionStorage), kept.get("address")], ["aura_1", "/"]);
-  page.location.hash = "";
-  assert.equal(takeKeyFromAddress(page), false);
+  assert.deepEqual(takeFromAddress(page), { key: "aura_1", link: null });
+  page.location.hash = "#link=secret_-2";
+  assert.deepEqual(takeFromAddress(page), { key: null, link: "secret_-2" });
+  for (const hash of ["", "#key=", "#elsewhere"]) {
+    page.location.hash = hash;
+    assert.deepEqual(takeFromAddress(page), { key: null, link: null });
+  }
+  assert.deepEqual(addresses, ["/?a=1", "/?a=1"]);
 });
 
 test("what went wrong is told in plain words, the server's own where there are none", () => {
@@ -95,5 +98,8 @@ test("what went wrong is told in plain words, the server's own where there are n
   assert.equal(missing.message, "Get it with `aura models`.");
   assert.equal(asProblem(new TypeError("Failed to fetch")).code, "server_unreachable");
   assert.equal(asProblem(denied), denied);
-  assert.ok(needsKey(new Problem("authentication_failed")) && !needsKey(denied));
+  for (const code of ["authentication_failed", "access_withdrawn", "tenant_suspended"]) {
+    assert.ok(needsSignIn(new Problem(code)), code);
+  }
+  assert.ok(!needsSignIn(denied) && !needsSignIn(new Problem("permission_denied")));
 });

@@ -1,6 +1,5 @@
-// The documents that answers come from: list, upload, delete.
+// The documents that answers come from: list and, for those who may, upload and delete.
 
-import { deleteDocument, listDocuments, uploadDocument } from "/shared/api.js";
 import { element } from "/shared/element.js";
 import { asProblem } from "/shared/problems.js";
 
@@ -16,11 +15,14 @@ const STATES = {
 };
 
 export class DocumentsPanel {
-  constructor({ title, list, picker, status, onProblem, onList }) {
+  constructor({ api, title, list, picker, status, onProblem, onList }) {
+    this._api = api;
     this._parts = { title, list, status };
     this._onProblem = onProblem;
     this._onList = onList;
     this._timer = null;
+    /** Whether documents may be added and deleted; the server asks again. */
+    this.writable = false;
     picker.addEventListener("change", async () => {
       const files = [...picker.files];
       picker.value = "";
@@ -32,7 +34,7 @@ export class DocumentsPanel {
   async refresh() {
     clearTimeout(this._timer);
     try {
-      const documents = await listDocuments();
+      const documents = await this._api.listDocuments();
       this._show(documents);
       this._onList(documents);
       const unfinished = documents.some(({ status }) => status !== "indexed" && status !== "failed");
@@ -49,7 +51,7 @@ export class DocumentsPanel {
     };
     say(0);
     try {
-      const { name } = await uploadDocument(file, say);
+      const { name } = await this._api.uploadDocument(file, say);
       status.textContent = `${name} has arrived.`;
     } catch (error) {
       status.textContent = `${file.name}: ${asProblem(error).message}`;
@@ -59,7 +61,7 @@ export class DocumentsPanel {
 
   async _delete({ id, name }) {
     try {
-      await deleteDocument(id);
+      await this._api.deleteDocument(id);
       this._parts.status.textContent = `${name} was deleted.`;
     } catch (error) {
       this._parts.status.textContent = `${name}: ${asProblem(error).message}`;
@@ -70,7 +72,8 @@ export class DocumentsPanel {
   _show(documents) {
     const { title, list } = this._parts;
     title.textContent = documents.length === 1 ? "1 document" : `${documents.length} documents`;
-    const empty = element("p", { class: "muted" }, "No documents yet. Add one, and I can answer from it.");
+    const next = this.writable ? "Add one, and I can answer from it." : "Somebody who looks after them has to add one.";
+    const empty = element("p", { class: "muted" }, `No documents yet. ${next}`);
     const rows = documents.map((document) => this._row(document));
     list.replaceChildren(rows.length > 0 ? element("ul", { class: "documents" }, ...rows) : empty);
   }
@@ -89,7 +92,7 @@ export class DocumentsPanel {
         element("span", { class: "muted" }, facts.join(" · ")),
         reason ? element("span", { class: status === "failed" ? "problem" : "muted" }, reason) : null,
       ),
-      this._deleteButton(document),
+      this.writable ? this._deleteButton(document) : null,
     );
   }
 

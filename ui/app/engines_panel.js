@@ -1,6 +1,5 @@
 // Who does which job, in one line with the details folded away: `GET /voice/status`.
 
-import { voiceStatus } from "/shared/api.js";
 import { element } from "/shared/element.js";
 
 const POLL_MS = 2000;
@@ -17,7 +16,8 @@ const LINE = ["speech_to_text", "language_model", "text_to_speech"];
 const STATES = { loading: "loading", missing: "missing", failed: "not working" };
 
 export class EnginesPanel {
-  constructor(line, list, onProblem) {
+  constructor(api, line, list, onProblem) {
+    this._api = api;
     this._line = line;
     this._list = list;
     this._onProblem = onProblem;
@@ -28,7 +28,7 @@ export class EnginesPanel {
   async refresh() {
     clearTimeout(this._timer);
     try {
-      const { engines, profile } = await voiceStatus();
+      const { engines, profile } = await this._api.voiceStatus();
       this._show(engines, profile);
       const settled = engines.every(({ state }) => SETTLED.includes(state));
       if (!settled) this._timer = setTimeout(() => this.refresh(), POLL_MS);

@@ -4,10 +4,11 @@ import { element } from "/shared/element.js";
 
 const SUGGESTIONS = 3;
 
-export function showGreeting(text, list, documents, onAsk) {
+export function showGreeting(text, list, documents, { writable, onAsk }) {
   const topics = documents.filter(({ status }) => status === "indexed").map(({ name }) => topicOf(name));
   if (topics.length === 0) {
-    text.textContent = "I answer from documents, and there are none yet. Add one under “Documents” above.";
+    const next = writable ? " Add one under “Documents” above." : "";
+    text.textContent = `I answer from documents, and there are none yet.${next}`;
     list.replaceChildren();
     return;
   }

@@ -1,14 +1,13 @@
 // What a person does on this page, and what becomes of it: the one place that knows voice and text.
 
-import { ask } from "/shared/api.js";
-import { currentKey } from "/shared/key.js";
-import { asProblem, needsKey, Problem, serverProblem } from "/shared/problems.js";
+import { asProblem, needsSignIn, serverProblem } from "/shared/problems.js";
 import { TalkSession } from "./talk_session.js";
 import { advance, IDLE } from "./talk_state.js";
 
 export class Talk {
   /** `onPhase(phase)`, `onLevel(0..1)`, `onProblem(problem | null)`, `onSpoken(text)` when a typed answer is whole. */
-  constructor({ conversation, onPhase, onLevel, onProblem, onSpoken }) {
+  constructor({ api, conversation, onPhase, onLevel, onProblem, onSpoken }) {
+    this._api = api;
     this._conversation = conversation;
     this._on = { phase: onPhase, level: onLevel, problem: onProblem, spoken: onSpoken };
     this._state = IDLE;
@@ -60,7 +59,7 @@ export class Talk {
       this._conversation.applyAnswer(entry, event);
     };
     try {
-      await ask(question, this._chatId, show, typed.signal);
+      await this._api.ask(question, this._chatId, show, typed.signal);
       this._on.spoken(entry.answer);
     } catch (error) {
       if (typed.signal.aborted) {
@@ -71,19 +70,14 @@ export class Talk {
       // A conversation that the server no longer knows is begun anew with the next question.
       if (problem.code === "not_found") this._chatId = null;
       this._conversation.end(entry, problem);
-      if (needsKey(problem)) this._on.problem(problem);
+      if (needsSignIn(problem)) this._on.problem(problem);
     }
   }
 
   _begin() {
     this._on.problem(null);
-    const key = currentKey();
-    if (key === null) {
-      this._on.problem(new Problem("key_missing"));
-      return;
-    }
     this._session = new TalkSession({
-      key,
+      credential: () => this._api.socketCredential(),
       onMessage: (message) => this._take(message),
       onLevel: (level) => this._on.level(level),
       onEnd: (problem) => {

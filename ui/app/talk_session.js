@@ -9,11 +9,11 @@ import { VOICE_PATH } from "/shared/voice_messages.js";
 
 export class TalkSession {
   /**
-   * `onMessage` gets the server's messages and `connecting` and `lost`, `onLevel` the loudness of the
+   * `credential()` resolves to what opens one socket. `onMessage` gets the server's messages and `connecting` and `lost`, `onLevel` the loudness of the
    * microphone 0..1 for each frame, `onEnd(problem | null)` the end, once, unless `close` was called.
    */
-  constructor({ key, onMessage, onLevel, onEnd }) {
-    this._key = key;
+  constructor({ credential, onMessage, onLevel, onEnd }) {
+    this._credential = credential;
     this._onMessage = onMessage;
     this._onLevel = onLevel;
     this._onEnd = onEnd;
@@ -79,7 +79,7 @@ export class TalkSession {
   _connect(sampleRateHz, loudspeaker) {
     return new VoiceConnection({
       url: `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}${VOICE_PATH}`,
-      key: this._key,
+      credential: this._credential,
       sampleRateHz,
       outputSampleRateHz: sampleRateHz,
       onAudio: (audio) => loudspeaker.play(audio),

@@ -10,7 +10,12 @@ export class Problem extends Error {
 }
 
 const WORDS = {
-  key_missing: "This page needs a key. Open the link that the server printed when it started, or enter a key here.",
+  signed_out: "You are not signed in.",
+  sign_in_over: "Your sign-in has ended. Sign in again to go on.",
+  access_withdrawn: "Your access was withdrawn, so this conversation has ended. Ask whoever invited you, or sign in again.",
+  tenant_suspended: "Your organisation has been suspended; its documents are kept. Ask whoever runs this server.",
+  wrong_password: "This e-mail address and password do not belong together. Check both, then try again.",
+  link_void: "This link does not work any more: it was used, has expired, or a newer one was made. Ask for a new one.",
   authentication_failed: "The server does not know this key. It may be from an earlier start: open the newest link, or enter another key.",
   microphone_missing: "No microphone was found. Plug one in, or type your question.",
   microphone_denied: "The browser may not use the microphone. Allow it for this page in the address bar, or type your question.",
@@ -36,9 +41,11 @@ const MICROPHONE_ERRORS = {
   AbortError: "microphone_busy",
 };
 
-/** Whether another key is what helps. */
-export function needsKey({ code }) {
-  return code === "key_missing" || code === "authentication_failed";
+const NOT_SIGNED_IN = ["signed_out", "sign_in_over", "authentication_failed", "access_withdrawn", "tenant_suspended"];
+
+/** Whether signing in again, or as somebody else, is what helps. */
+export function needsSignIn({ code }) {
+  return NOT_SIGNED_IN.includes(code);
 }
 
 /** The problem behind an exception of getUserMedia. */

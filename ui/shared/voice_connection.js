@@ -1,7 +1,7 @@
 // One voice session over as many sockets as it takes: after a dropped connection it resumes, sends again
 // the audio that the server has not accepted, and asks for the messages it has missed.
 
-import { Problem, serverProblem } from "./problems.js";
+import { asProblem, Problem, serverProblem } from "./problems.js";
 import { SentAudio } from "./sent_audio.js";
 import { parseAudio, parseMessage, startMessage } from "./voice_messages.js";
 
@@ -15,13 +15,15 @@ const OPENING_S = 3;
 
 export class VoiceConnection {
   /**
+   * `credential()` resolves to what `start` carries as `key`, anew for every socket: tickets work once.
    * `onMessage(message)` gets the server's messages, `onAudio({replyId, firstSample, pcm})` its audio,
    * `onState("connecting" | "open" | "reconnecting")` the connection's state and `onEnd(problem | null)` the
    * end of the session, once. `openSocket`, `later` and `now_ms` are the browser's, replaced in tests.
    */
-  constructor({ url, key, sampleRateHz, outputSampleRateHz, onMessage, onAudio, onState, onEnd, ...browser }) {
+  constructor({ url, credential, sampleRateHz, outputSampleRateHz, onMessage, onAudio, onState, onEnd, ...browser }) {
     this._url = url;
-    this._greeting = { key, sampleRateHz, outputSampleRateHz };
+    this._credential = credential;
+    this._greeting = { sampleRateHz, outputSampleRateHz };
     this._on = { message: onMessage, audio: onAudio, state: onState, end: onEnd };
     this._openSocket = browser.openSocket ?? ((address) => new WebSocket(address));
     this._later = browser.later ?? ((work, delay_ms) => setTimeout(work, delay_ms));
@@ -67,26 +69,34 @@ export class VoiceConnection {
     this._socket?.close(NORMAL);
   }
 
-  _connect() {
+  async _connect() {
+    let key;
+    try {
+      key = await this._credential();
+    } catch (error) {
+      if (!this._ended) this._notAdmitted(asProblem(error));
+      return;
+    }
+    if (this._ended) return;
     const socket = this._openSocket(this._url);
     socket.binaryType = "arraybuffer";
     this._socket = socket;
     const current = (handler) => (event) => {
       if (socket === this._socket && !this._ended) handler(event);
     };
-    socket.onopen = current(() => socket.send(JSON.stringify(startMessage(this._start()))));
+    socket.onopen = current(() => socket.send(JSON.stringify(startMessage(this._start(key)))));
     socket.onmessage = current(({ data }) => this._receive(data));
     socket.onclose = current(({ code }) => this._closed(code));
   }
 
-  _start() {
+  _start(key) {
     const { _session: session } = this;
     const resume = session && {
       token: session.token,
       fromSample: this._sent.first,
       lastSequence: session.lastSequence,
     };
-    return { ...this._greeting, session: resume };
+    return { ...this._greeting, key, session: resume };
   }
 
   _receive(data) {
@@ -132,6 +142,13 @@ export class VoiceConnection {
     } else {
       this._end(code === NORMAL ? null : this._reason(code));
     }
+  }
+
+  /** No credential could be had: a server that is away may come back, one that refuses has spoken. */
+  _notAdmitted(problem) {
+    const away = problem.code === "server_unreachable" || problem.retryable;
+    if (this._session !== null && away) this._tryAgain();
+    else this._end(problem);
   }
 
   _tryAgain() {
