@@ -64,7 +64,7 @@ class IndexingQueue:
     async def _add_unfinished(self) -> None:
         for tenant in await self._catalog.tenants():
             try:
-                async with self._leases.lease(tenant.id) as handle:
+                async with self._leases.lease(tenant.id, even_suspended=True) as handle:
                     for record in await self._ingestion().list(handle):
                         if record.status not in ("indexed", "failed"):
                             self.add(tenant.id, record.id)
@@ -85,7 +85,8 @@ class IndexingQueue:
         """Raises what still is in the way after the last retry."""
         for attempt in range(RETRIES):
             try:
-                async with self._leases.lease(tenant_id) as handle:
+                # What was accepted is indexed, also where the tenant has been stopped meanwhile.
+                async with self._leases.lease(tenant_id, even_suspended=True) as handle:
                     record = await self._ingestion().index(handle, document_id)
             except AuraError as error:
                 if not error.retryable or attempt == RETRIES - 1:

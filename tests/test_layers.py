@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 FILES = {
     0: "__init__ errors settings settings_sources tiers ports generation lanes cores fair_queue egress "
-    "egress_permits egress_record confinement metrics logs data_files freed_memory isolation isolation_worker",
+    "egress_permits egress_record confinement metrics logs data_files freed_memory isolation "
+    "isolation_worker",
     4: "engine engine_room engine_choice data_home passphrase indexing_queue session_metrics "
     "session_allowance grounded_retrieval demo_tenant",
     5: "desktop desktop_audio desktop_playback",

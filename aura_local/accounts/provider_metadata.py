@@ -89,7 +89,13 @@ def _endpoint(document: Mapping[str, Any], name: str, issuer: str) -> str:
         usable = parts is not None and bool(parts.hostname) and parts.port != 0 and parts.username is None
     except ValueError:
         usable = False
-    if not isinstance(address, str) or not usable or not address.isprintable() or " " in address:
+    if (
+        not isinstance(address, str)
+        or not usable
+        or not address.isascii()
+        or not address.isprintable()
+        or " " in address
+    ):
         raise not_available(f"a discovery document without a usable {name}")
     if is_loopback(address) and not is_loopback(issuer):
         raise not_available(f"a {name} on this machine, of an issuer elsewhere")

@@ -98,8 +98,9 @@ class People:
         self, secret: str, *, password: str, name: str | None = None, email: str | None = None
     ) -> User:
         """Make use of a set-up, invitation or reset link. Raises `AuthenticationFailed`."""
-        also = _record_own("user.password_chosen")
-        return await self._links.redeem(secret, password=password, name=name, email=email, also=also)
+        return await self._links.redeem(
+            secret, password=password, name=name, email=email, also=_record_redeemed
+        )
 
     async def log_in(self, email: str, password: str, *, address: str) -> Tokens:
         """Raises `AuthenticationFailed`, and `TooManyRequests` after too many attempts.
@@ -142,3 +143,9 @@ def _record_own(action: str) -> AlsoWrite:
         entry(row[0] or PLATFORM, f"user:{user_id}", action)(connection, user_id)
 
     return write
+
+
+def _record_redeemed(connection: sqlite_utils.Database, user_id: str) -> None:
+    """Whoever has never signed in has just joined; all others chose a new password."""
+    row = connection.execute("SELECT last_login_at FROM users WHERE id = ?", [user_id]).fetchone()
+    _record_own("user.created" if row[0] is None else "user.password_chosen")(connection, user_id)

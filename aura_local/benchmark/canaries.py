@@ -101,12 +101,12 @@ async def run_canaries(folder: Path, *, pairs: int, seed: int) -> CanaryReport:
             report.wrong.append(f"pair {number} (seed {seed}) is answered otherwise among the others")
         heard = min(len(first.audio), len(second.audio))
         report.same_audio += bool(heard) and first.audio[:heard] == second.audio[:heard]
+    report.wrong += [f"{name} never got its own word" for name in watch.canaries.keys() - watch.own]
     await _look_at_archives(folder, watch, tenants)
     watch.look(None, "the log", server.log.read_bytes())
     watch.look_at_names(folder / "home")
     watch.look_at_files(folder / "home")
     report.wrong += watch.found
-    report.wrong += [f"{name} never got its own word" for name in watch.canaries.keys() - watch.own]
     report.looked_at_bytes = watch.looked_at_bytes
     return report
 

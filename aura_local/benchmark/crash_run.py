@@ -19,7 +19,8 @@ from aura_local.benchmark.restarting_server import RestartingServer
 from aura_local.benchmark.torture_tenants import make_tenants
 
 TENANTS: Final = ("first tenant", "second tenant")
-LIVES_S: Final = (0.2, 2.5)
+SHORTEST_LIFE_S: Final = 0.2
+LONGEST_LIFE_S: Final = 2.5
 """How long a server works before it is killed."""
 STILLBORN_SHARE: Final = 0.2
 """Of the kills, those while it starts, when it is finishing what the one before left undone."""
@@ -43,14 +44,16 @@ class CrashReport:
     ledger_tokens: int = 0
     """Told to the clients; the ledger has exactly as many for these turns."""
     loading_s: float = 0.0
-    """Of the models, at an undisturbed start."""
+    """Of the models, at the first start."""
     slowest_ready_s: float = 0.0
-    """From the start after a kill to the first answered question, less `loading_s`."""
+    """From the start after a kill to the first answered question, less what the models took to load."""
     median_ready_s: float = 0.0
     wrong: list[str] = field(default_factory=list)
 
 
-async def run_crashes(folder: Path, *, kills: int, seed: int) -> CrashReport:
+async def run_crashes(
+    folder: Path, *, kills: int, seed: int, longest_life_s: float = LONGEST_LIFE_S
+) -> CrashReport:
     """Kill `kills` servers on `folder`, and compare after each what is there with what was promised."""
     report = CrashReport(seed)
     chance = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
@@ -65,14 +68,14 @@ async def run_crashes(folder: Path, *, kills: int, seed: int) -> CrashReport:
                 journal.documents["garden.md"] = GARDEN
         ready = []
         while report.kills < kills and not report.wrong:
-            await _live_and_die(server, journals, chance, report)
+            life_s = chance.uniform(SHORTEST_LIFE_S, longest_life_s)
+            await _live_and_die(server, journals, chance, life_s, report)
             if report.kills < kills and chance.random() < STILLBORN_SHARE:
                 server.spawn()
                 await anyio.sleep(chance.uniform(0.05, times.ready_s))
                 await server.kill()
                 report.kills += 1
-            took_s = await _restart(server, journals[0])
-            ready.append(took_s - times.loading_s)
+            ready.append(await _restart(server, journals[0]))
             report.wrong += await survey(folder, journals)
         report.slowest_ready_s, report.median_ready_s = round(max(ready), 2), round(median(ready), 2)
         for journal in journals:
@@ -88,13 +91,17 @@ async def run_crashes(folder: Path, *, kills: int, seed: int) -> CrashReport:
 
 
 async def _live_and_die(
-    server: RestartingServer, journals: list[TenantJournal], chance: random.Random, report: CrashReport
+    server: RestartingServer,
+    journals: list[TenantJournal],
+    chance: random.Random,
+    life_s: float,
+    report: CrashReport,
 ) -> None:
     clients = [CrashClients(journal, server.url, chance) for journal in journals]
     async with anyio.create_task_group() as tasks:
         for client in clients:
             tasks.start_soon(client.work_until_cut_off)
-        await anyio.sleep(chance.uniform(*LIVES_S))
+        await anyio.sleep(life_s)
         await server.kill()
     report.kills += 1
     for client in clients:
@@ -102,12 +109,12 @@ async def _live_and_die(
 
 
 async def _restart(server: RestartingServer, journal: TenantJournal) -> float:
-    """Seconds to the first answered question."""
+    """Seconds to the first answered question, without what the models took to load this time."""
     began_s = time.monotonic()
-    await server.start()
+    times = await server.start()
     journal.asked += 1
     answer = await HttpAccess(server.url, journal.tenant.key).post("/api/chat", question=QUESTION)
-    took_s = time.monotonic() - began_s
+    took_s = time.monotonic() - began_s - times.loading_s
     if not answer.done or FACT not in answer.json["answer"]:
         raise AssertionError("after a crash a known question is not answered rightly")
     session_id, turn = told_turn(answer.json)

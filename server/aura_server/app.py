@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -101,8 +102,12 @@ def all_operations(engine: Engine) -> list[Operation]:
 
 
 def _description(others: Sequence[Operation]) -> Operation:
-    async def openapi(_request: Request) -> ASGIApp:
+    @cache
+    def description() -> JSONResponse:
         return JSONResponse(openapi_document([*others, itself]))
+
+    async def openapi(_request: Request) -> ASGIApp:
+        return description()
 
     itself = Operation(
         "GET", "/openapi.json", "This description.", {200: "application/json"}, for_anyone=openapi

@@ -1,7 +1,7 @@
 """Tenants out of the server and into it, and backups of everything. Layer 5.
 
-An archive is readable without AURA Local: it lies unencrypted in the system's folder for temporary files while
-it is sent or read, in a folder that nobody else can open, and is removed afterwards in any case.
+An archive is readable without AURA Local: it lies unencrypted in the system's folder for temporary files
+while it is sent or read, where nobody else can open it, and is removed afterwards in any case.
 """
 
 from __future__ import annotations

@@ -107,9 +107,9 @@ def oidc_operations(engine: Engine) -> list[Operation]:
         return opened[0]
 
     async def start(_request: Request) -> ASGIApp:
+        steps = sign_in()
         from aura_local.accounts.sign_in_attempts import ATTEMPT_LIFETIME_S
 
-        steps = sign_in()
         attempt = steps.attempts.begin()
         url = await steps.provider.authorization_url(attempt)
         return json_answer(OidcStart(url=url, secret=attempt.secret, expires_in_s=int(ATTEMPT_LIFETIME_S)))

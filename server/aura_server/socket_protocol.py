@@ -12,6 +12,7 @@ from typing import Any, Final
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.exceptions import InvalidState
 from websockets.frames import Frame
 
 from aura_server.pace import Pace
@@ -40,6 +41,13 @@ class SteadySocketProtocol(WebSocketsSansIOProtocol):
     def handle_parser_exception(self) -> None:
         super().handle_parser_exception()
         self._broken = True
+
+    def send_receive_event_to_app(self) -> None:
+        try:
+            super().send_receive_event_to_app()
+        except InvalidState:
+            # Text that is not UTF-8, while a close is under way already: uvicorn wants to send a second one.
+            self.handle_parser_exception()
 
     async def send(self, message: ASGISendEvent) -> None:
         if self._broken:

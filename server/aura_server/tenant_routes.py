@@ -38,6 +38,12 @@ class TenantChange(RequestBody):
     public_page: bool | None = None
 
 
+class OwnTenantChange(RequestBody):
+    """What a tenant's own administrators decide."""
+
+    public_page: bool
+
+
 class TenantShown(BaseModel):
     """One tenant."""
 
@@ -68,6 +74,14 @@ def tenant_operations(engine: Engine) -> list[Operation]:
 
     async def look_at(request: Request, principal: Principal) -> ASGIApp:
         return await _shown(principal, request.path_params["tenant_id"])
+
+    async def look_at_own(_request: Request, principal: Principal) -> ASGIApp:
+        return json_answer(TenantShown.model_validate(await engine.catalog.tenant(principal.tenant)))
+
+    async def change_own(request: Request, principal: Principal) -> ASGIApp:
+        asked = await read_json(request, OwnTenantChange)
+        await tenants.set_public_page(principal, principal.tenant, public=asked.public_page)
+        return await look_at_own(request, principal)
 
     async def create(request: Request, principal: Principal) -> ASGIApp:
         asked = await read_json(request, TenantRequest)
@@ -106,6 +120,24 @@ def tenant_operations(engine: Engine) -> list[Operation]:
 
     one = "/api/tenants/{tenant_id}"
     return [
+        Operation(
+            "GET",
+            "/api/tenant",
+            "One's own tenant.",
+            {200: TenantShown},
+            for_principal=look_at_own,
+            needs="tenant.manage",
+        ),
+        Operation(
+            "PATCH",
+            "/api/tenant",
+            "Whether anybody may talk to the page of one's own tenant, seeing public documents alone.",
+            {200: TenantShown},
+            for_principal=change_own,
+            needs="tenant.manage",
+            failures=(400, 415),
+            body=OwnTenantChange,
+        ),
         Operation(
             "GET",
             "/api/tenants",

@@ -123,8 +123,8 @@ class Watched:
     requests: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
     """Console errors and warnings, exceptions, and violations of the content security policy."""
-    expected_status: int | None = None
-    """The browser itself notes each refused request; those with this status are what the test is about."""
+    expected_statuses: set[int] = field(default_factory=set)
+    """The browser itself notes each refused request; those with these statuses are what the test is about."""
     sockets: list[WebSocket] = field(default_factory=list)
     sent: list[dict[str, Any]] = field(default_factory=list)
     received: list[dict[str, Any]] = field(default_factory=list)
@@ -154,8 +154,11 @@ class Watched:
         self.requests.append(request.url)
 
     def _console(self, message: ConsoleMessage) -> None:
-        refusal = f"Failed to load resource: the server responded with a status of {self.expected_status} "
-        if message.type in ("error", "warning") and not message.text.startswith(refusal):
+        refusal = re.match(
+            r"Failed to load resource: the server responded with a status of (\d+) ", message.text
+        )
+        expected = refusal is not None and int(refusal[1]) in self.expected_statuses
+        if message.type in ("error", "warning") and not expected:
             self.complaints.append(message.text)
 
     def _socket(self, opened: WebSocket) -> None:
@@ -185,7 +188,7 @@ def watched_page(
     yield watched
     origin = address.split("/")[2]
     assert {url.split("/")[2] for url in watched.requests} == {origin}
-    assert watched.complaints == []
+    assert watched.complaints == [], watched.complaints
     context.close()
 
 

@@ -139,7 +139,7 @@ def test_a_missing_and_a_wrong_key_are_told_and_mended(served: Served) -> None:
         watched_page(browser, f"http://127.0.0.1:{served.port}/") as watched,
     ):
         page = watched.page
-        watched.expected_status = 401
+        watched.expected_statuses.add(401)
         expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
         page.get_by_text("Use an API key instead").click()
         page.get_by_label("Key").fill("aura_wrong")
@@ -166,7 +166,7 @@ def test_a_document_is_uploaded_answered_from_and_deleted(served: Served) -> Non
         expect(page.locator(".answer")).to_contain_text("Ferdinand", timeout=ANSWER_MS)
         expect(page.locator(".citation").first).to_contain_text(name)
 
-        watched.expected_status = 415
+        watched.expected_statuses.add(415)
         broken = {"name": "broken.pdf", "mimeType": "application/pdf", "buffer": b"\x7fELF" + bytes(60)}
         page.get_by_label("Add documents").set_input_files(broken)  # type: ignore[arg-type]
         expect(page.locator("#upload-status")).to_contain_text("broken.pdf: ")

@@ -37,6 +37,9 @@ ROUTES: Mapping[tuple[str, str], Expected] = {
     ("POST", "/api/logout"): Expected("nothing", 400, NOT_UNDERSTOOD),
     ("POST", "/api/links"): Expected("nothing", 400, NOT_UNDERSTOOD),
     ("POST", "/api/visitors"): Expected("nothing", 400, NOT_UNDERSTOOD),
+    # Without an identity provider there is no such thing, whoever asks.
+    ("POST", "/api/oidc/start"): Expected("nothing", 404),
+    ("POST", "/api/oidc/finish"): Expected("nothing", 404, NOT_UNDERSTOOD),
     ("GET", "/api/me"): Expected("status.read", 200),
     ("POST", "/api/me/password"): Expected("account.manage", 400, NOT_UNDERSTOOD),
     ("POST", "/api/tickets"): Expected("talk", 201),
@@ -58,6 +61,8 @@ ROUTES: Mapping[tuple[str, str], Expected] = {
     ("POST", "/api/keys/{key_id}/rotation"): Expected("keys.manage", 404, {"overlap_s": 60}),
     ("DELETE", "/api/keys/{key_id}"): Expected("keys.manage", 404),
     ("POST", "/api/tenants/{tenant_id}/archive"): Expected("platform.manage", 404),
+    ("GET", "/api/tenant"): Expected("tenant.manage", 200),
+    ("PATCH", "/api/tenant"): Expected("tenant.manage", 400, NOT_UNDERSTOOD),
     ("POST", "/api/tenant/archive"): Expected("tenant.manage", 200),
     ("POST", "/api/archives"): Expected("platform.manage", 415),
     ("POST", "/api/tenants/{tenant_id}/key-rotation"): Expected("platform.manage", 404),

@@ -46,7 +46,7 @@ async def test_the_set_up_link_makes_one_owner_and_never_another(tmp_path: Path)
         assert await links.setup_link() is None
         again = await client.post("/api/links", json=wanted)
         assert (again.status_code, again.json()["error"]["message"]) == (401, REFUSED)
-        assert await platform.actions(PLATFORM) == ["user.password_chosen"]
+        assert await platform.actions(PLATFORM) == ["user.created"]
 
 
 async def test_sign_in_refresh_and_out(platform: Platform) -> None:

@@ -14,6 +14,7 @@ from aura_local.settings import LimitSettings
 TESTS: Final = Path(__file__).parents[1]
 
 SETTINGS: Final = {
+    "archive_bytes": "server/test_archive_routes.py::test_an_archive_over_the_limit_is_refused",
     "upload_bytes": "server/test_edge_limits.py::test_documents_up_to_the_limit",
     "json_body_bytes": "server/test_edge_limits.py::test_json_bodies_up_to_the_limit",
     "body_grace_s": "server/test_limits.py::test_slow_bodies_are_given_up",

@@ -18,7 +18,11 @@ HARMLESS = ("Invalid UTF-8 sequence received from client.",)
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("seed", [20_260_101, secrets.randbelow(1 << 32)], ids=["fixed", "fresh"])
+@pytest.mark.parametrize(
+    "seed",
+    [20_260_101, 1_993_850_926, secrets.randbelow(1 << 32)],
+    ids=["fixed", "text_behind_a_close", "fresh"],
+)
 async def test_hostile_frames_end_in_errors_and_closes_alone(
     seed: int, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from tests.server.isolation_world import NAMES, IsolationWorld
 
 STEPS_PER_RUN: Final = 25
-STEPS: Final = int(os.environ.get("AURA_MACHINE_STEPS", "100"))
+STEPS: Final = int(os.environ.get("AURA_MACHINE_STEPS", "75"))
 
 who = st.sampled_from(NAMES)
 whose = st.sampled_from(NAMES)

@@ -38,7 +38,7 @@ async def test_an_invitation_is_redeemed_once(platform: Platform) -> None:
         ]
         taken = await admin.post("/api/users", json={"email": "vic@inviting.example", "role": "member"})
         assert (taken.status_code, taken.json()["error"]["code"]) == (409, "conflict")
-    assert await platform.actions(tenant.id) == ["user.invited", "user.password_chosen"]
+    assert await platform.actions(tenant.id) == ["user.invited", "user.created"]
 
 
 @pytest.mark.parametrize(

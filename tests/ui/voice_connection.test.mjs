@@ -24,7 +24,7 @@ async function setUp({ credential = async () => "aura_key" } = {}) {
     onState: (state) => seen.states.push(state),
     onEnd: (problem) => seen.ends.push(problem?.code ?? null),
     openSocket: () => {
-      const socket = { sent: [], closed: null, send: (data) => socket.sent.push(data), close: (code) => (socket.closed = code) };
+      const socket = { readyState: 1, sent: [], closed: null, send: (data) => socket.sent.push(data), close: (code) => (socket.closed = code) };
       sockets.push(socket);
       return socket;
     },
@@ -185,4 +185,21 @@ test("a goodbye while the credential is fetched opens no socket", async () => {
   give("ticket");
   await turn();
   assert.deepEqual([sockets.length, seen.ends], [0, []]);
+});
+
+test("a socket that is being closed is sent nothing; what must not be lost waits for the next", async () => {
+  const { connection, sockets, waiting } = await setUp();
+  sockets[0].onopen();
+  tell(sockets[0], ready());
+  sockets[0].readyState = 2;
+  connection.sendAudio(frame(1));
+  connection.send({ type: "cancel" });
+  connection.report(1, 480);
+  assert.equal(sockets[0].sent.length, 1, "`start` alone");
+  sockets[0].onclose({ code: 1012 });
+  waiting.shift().work();
+  await turn();
+  sockets[1].onopen();
+  tell(sockets[1], ready({ resumed: true }));
+  assert.deepEqual([audioOf(sockets[1]), sockets[1].sent.length], [[1], 3]);
 });

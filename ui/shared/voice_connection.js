@@ -5,6 +5,7 @@ import { asProblem, Problem, serverProblem } from "./problems.js";
 import { SentAudio } from "./sent_audio.js";
 import { parseAudio, parseMessage, startMessage } from "./voice_messages.js";
 
+const OPEN = 1;
 const NORMAL = 1000;
 const REPLACED = 4409;
 /** Closes after which the session waits for us: dropped, server going away or restarting, we were slow. */
@@ -47,19 +48,19 @@ export class VoiceConnection {
   sendAudio(pcm) {
     if (this._ended) return;
     this._sent.add(pcm);
-    if (this._ready) this._socket.send(pcm);
+    if (this._writable) this._socket.send(pcm);
   }
 
   /** A question or a command; waits for the connection. */
   send(message) {
     if (this._ended) return;
-    if (this._ready) this._socket.send(JSON.stringify(message));
+    if (this._writable) this._socket.send(JSON.stringify(message));
     else this._outbox.push(message);
   }
 
   /** A report of playback: means nothing to a later connection, so it never waits. */
   report(replyId, samples) {
-    if (this._ready) this.send({ type: "played", reply_id: replyId, samples });
+    if (this._writable) this.send({ type: "played", reply_id: replyId, samples });
   }
 
   /** Say goodbye: the session ends at once. `onEnd` is not called. */
@@ -67,6 +68,11 @@ export class VoiceConnection {
     this._ended = true;
     this._ready = false;
     this._socket?.close(NORMAL);
+  }
+
+  /** A socket that the server has begun to close takes nothing more, before we are told that it is closed. */
+  get _writable() {
+    return this._ready && this._socket.readyState === OPEN;
   }
 
   async _connect() {
