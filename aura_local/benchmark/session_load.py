@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from statistics import median_low
 from typing import Any, Final
 
 import anyio
@@ -177,7 +178,8 @@ async def _settled(server: RunningServer) -> tuple[Held, int, int]:
         await anyio.sleep(0.1)
     held = Held(
         resident_bytes=min(look.resident_bytes for look in looks),
-        threads=min(look.threads - pool for look, pool in zip(looks, pool_threads, strict=True)),
+        # The pool may change between the two looks; in the middle of ten pairs it has not.
+        threads=median_low(look.threads - pool for look, pool in zip(looks, pool_threads, strict=True)),
         descriptors=min(look.descriptors for look in looks),
     )
     return held, min(tasks), int(metrics["aura_voice_sessions_open"])

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aura_local.retrieval.exact_search import Match
+from aura_local.retrieval.index_remains import blank_remains
 
 BATCH_VECTORS: Final = 100
 """Vectors per insertion: about 0.1 s, so that a search in between does not wait long."""
@@ -66,6 +67,7 @@ class ChromaFolder:
 
     def __init__(self, folder: Path) -> None:
         """Open or create. The caller holds the folder's `FolderLock`."""
+        self._folder = folder
         self._opening = folder.with_name(f"{folder.name}.opening")
         with _translated():
             if self._opening.exists():
@@ -93,6 +95,8 @@ class ChromaFolder:
 
     def mark_sound(self) -> None:
         """Say that the index has been loaded and has answered."""
+        with _translated():
+            blank_remains(self._folder)
         self._opening.unlink(missing_ok=True)
 
     def ids(self) -> set[int]:
@@ -109,6 +113,8 @@ class ChromaFolder:
             for start in range(0, len(ids), BATCH_VECTORS):
                 part = slice(start, start + BATCH_VECTORS)
                 self._collection.upsert(ids=[str(one) for one in ids[part]], embeddings=vectors[part])
+            # The first vectors make the files.
+            blank_remains(self._folder)
 
     def delete(self, ids: Sequence[int]) -> None:
         """Remove vectors; ids that are not there are fine."""
@@ -128,6 +134,7 @@ class ChromaFolder:
         """Release files and threads; dropping the object would leak them."""
         with _translated():
             self._client.close()
+            blank_remains(self._folder)
 
 
 def discard_folder(folder: Path) -> None:

@@ -14,7 +14,6 @@ from aura_server.operations import Operation, json_answer
 
 if TYPE_CHECKING:
     from aura_local.accounts.links import Invitation
-
     from aura_local.accounts.principal import Principal
     from aura_local.engine import Engine
 

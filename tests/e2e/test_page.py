@@ -121,6 +121,7 @@ def test_typing_works_without_a_microphone(served: Served) -> None:
     address = f"http://127.0.0.1:{served.port}/#key={served.key}"
     with browser_hearing(None) as browser, watched_page(browser, address, PHONE, "dark") as watched:
         page = watched.page
+        expect(page.get_by_label("Your question")).to_be_visible()
         page.keyboard.press("/")
         expect(page.get_by_label("Your question")).to_be_focused()
         ask_in_writing(page, "How much is a ticket for an adult?")

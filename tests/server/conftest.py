@@ -46,8 +46,11 @@ async def product(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) 
     (pages / "app").mkdir(parents=True)
     (pages / "app" / "index.html").write_text("<!doctype html><title>front page</title>")
     # All clients here have one address, and many of them present what is refused.
-    generous = {"limits__failed_logins_per_minute": 100_000, "limits__anonymous_requests_per_minute": 100_000}
-    async with open_scripted_engine(folder, **generous) as engine:
+    async with open_scripted_engine(
+        folder,
+        limits__failed_logins_per_minute=100_000,
+        limits__anonymous_requests_per_minute=100_000,
+    ) as engine:
         keys = [await key_of_new_tenant(engine, name) for name in ("Alder Abbey", "Birch Bakery")]
         app = create_app(engine, pages=pages)
         async with serving(app, LimitSettings()) as port:
