@@ -134,7 +134,9 @@ async def _watch(process_id: int, report: ScaleReport) -> None:
 def _held(process_id: int) -> tuple[int, int, float]:
     """Descriptors (all of them, the indexes' too), threads, resident megabytes."""
     held = look_at(process_id)
-    return len(os.listdir(f"/proc/{process_id}/fd")), held.threads, round(held.resident_bytes / MB, 1)
+    process = Path(f"/proc/{process_id}")
+    descriptors, threads = (len(os.listdir(process / kind)) for kind in ("fd", "task"))
+    return descriptors, threads, round(held.resident_bytes / MB, 1)
 
 
 def _percentile(values: Sequence[float], share: float) -> float:
