@@ -116,10 +116,7 @@ class _Writing:
 
     async def _upload(self) -> Answer:
         name = f"{secrets.token_hex(8)}.md"
-        # Short sentences: one endless word would be more than the language model can be shown.
-        content = GARDEN + b" ".join(
-            b"Plot %s is green." % secrets.token_hex(4).encode() for _ in range(UPLOAD_BYTES // 24)
-        )
+        content = GARDEN + secrets.token_hex(UPLOAD_BYTES // 2).encode()
         self._journal.offered.add(name)
         answer = await self._http.upload(name, content)
         if answer.done:

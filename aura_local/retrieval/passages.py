@@ -17,6 +17,9 @@ from aura_local.retrieval.sentences import sentence_spans
 
 LIMIT_TOKENS: Final = 110
 """What a small language model on a CPU reads in the time a listener does not notice."""
+LONGEST_WORD_CHARACTERS: Final = 100
+"""What is longer is no word: a tokenizer of BERT's kind makes one "unknown" token of it, whatever its length,
+while a language model reads a token every two characters or so."""
 _CLAUSE_ENDS: Final = (",", ";", ":", "–", "—")
 
 
@@ -68,7 +71,12 @@ def cut_passages(
     """
     text = document_text(blocks)
     passages: list[Passage] = []
-    for heading, pieces in _sections(blocks, count_tokens, window_tokens):
+
+    def count(part: str) -> int:
+        endless = (word for word in part.split() if len(word) > LONGEST_WORD_CHARACTERS)
+        return count_tokens(part) + sum(len(word) // 2 for word in endless)
+
+    for heading, pieces in _sections(blocks, count, window_tokens):
         for group in _groups(pieces, limit_tokens):
             start, end = group[0].start, group[-1].end
             passages.append(

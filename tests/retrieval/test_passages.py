@@ -100,6 +100,13 @@ def test_only_a_sentence_beyond_the_window_is_cut_and_at_a_clause() -> None:
     assert all(count_words(part) <= 256 for part in parts)
 
 
+def test_a_word_without_end_is_cut_although_its_tokenizer_sees_one_token() -> None:
+    endless = "x" * 20_000
+    passages = cut_passages([Block("paragraph", f"Plants grow. {endless}")], count_words)
+    assert "".join(passage.text for passage in passages).count("x") == len(endless)
+    assert max(len(sentence) for passage in passages for sentence in passage.sentences) <= 600
+
+
 def test_a_word_without_end_is_cut_too() -> None:
     (passage, *_) = cut_passages([Block("paragraph", "x" * 5_000)], len)
     assert len(passage.text) <= 256
