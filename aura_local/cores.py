@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -25,7 +27,13 @@ class CoreBudget:
     Held by engine threads for one short quantum of native work (at most about 100 ms) at a time.
     """
 
-    def __init__(self, cores: int, *, queue_wait_s: float = QUEUE_WAIT_S) -> None:
+    def __init__(
+        self,
+        cores: int,
+        *,
+        queue_wait_s: float = QUEUE_WAIT_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         if cores < 1:
             raise ValueError("a core budget needs at least one core")
         self._free = cores
@@ -37,10 +45,22 @@ class CoreBudget:
         """Lengths of the queues in front of the engines that share these cores, by engine."""
         self.queue_wait_s = queue_wait_s
         """How long a person's request may stand in one of them before it is refused."""
+        self._clock = clock
+        self._served = 0
+        self._served_until_s = -math.inf
 
     @property
     def cores(self) -> int:
         return self._cores
+
+    @property
+    def quiet_s(self) -> float:
+        """For how long all work has been in the background: how sure one may be that nobody is waiting.
+
+        0 while somebody is; infinite before anybody was.
+        """
+        with self._changed:
+            return 0.0 if self._served else self._clock() - self._served_until_s
 
     @contextmanager
     def hold(self, priority: Priority, *, most: int = 1) -> Iterator[int]:
@@ -49,7 +69,9 @@ class CoreBudget:
         More than one core (up to `most`) is granted only when it is idle and nobody waits for it.
         """
         place = (int(priority), next(self._order))
+        for_somebody = priority is not Priority.BACKGROUND
         with self._changed:
+            self._served += for_somebody
             heapq.heappush(self._waiting, place)
             self._changed.wait_for(lambda: self._free > 0 and self._waiting[0] == place)
             heapq.heappop(self._waiting)
@@ -61,4 +83,7 @@ class CoreBudget:
         finally:
             with self._changed:
                 self._free += granted
+                if for_somebody:
+                    self._served -= 1
+                    self._served_until_s = self._clock()
                 self._changed.notify_all()

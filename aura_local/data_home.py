@@ -65,7 +65,7 @@ async def open_data_home(
             reserve_bytes=settings.limits.disk_reserve_bytes,
         )
         stack.push_async_callback(leases.close)
-        accounts = Accounts.over(catalog.database)
+        accounts = Accounts.over(catalog.database, settings.credentials)
         administration = Administration.over(accounts, catalog, leases, master_key, settings.tiers)
         yield DataHome(catalog, leases, master_key, accounts, administration)
 

@@ -63,7 +63,7 @@ async def ensure_demo_tenant(engine: Engine, *, progress: DemoProgress | None = 
         # A museum of before documents had an audience.
         for record in there:
             if record.sha256 in shipped and record.audience != "public":
-                await ingestion.set_audience(handle, record.id, "public")
+                await ingestion.set_labels(handle, record.id, audience="public", sensitivity="public")
     return tenant, created
 
 

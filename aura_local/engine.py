@@ -36,6 +36,7 @@ from aura_local.metering.quotas import Quotas
 from aura_local.metrics import Metrics
 from aura_local.ports import AudioSink, Caller, GenerationLimits, Priority
 from aura_local.retrieval.ingestion import Ingestion
+from aura_local.retrieval.readers.limits import reading_limits
 from aura_local.retrieval.retriever import Retriever
 from aura_local.session_allowance import SPOKEN_ANSWER, TYPED_ANSWER, SessionAllowance
 from aura_local.session_metrics import TurnCounter
@@ -141,7 +142,8 @@ class Engine:
     def ingestion(self) -> Ingestion:
         """Raises what keeps the embedder from working."""
         if self._ingestion is None:
-            self._ingestion = Ingestion(self._room.engine("embedder"))
+            limits = reading_limits(self.settings.documents)
+            self._ingestion = Ingestion(self._room.engine("embedder"), limits=limits)
         return self._ingestion
 
     @property
@@ -168,16 +170,15 @@ class Engine:
         """
         answering = self._answers()
         stopwatch = Stopwatch()
-        owner = asker.subject
+        owner, language = asker.subject, self.settings.voice.language
         if session_id is None:
-            language = self.settings.voice.language
             memory = await ConversationMemory.begin(
                 handle.database, language, owner=owner, kept=asker.remembered
             )
         else:
             memory = await ConversationMemory.resume(handle.database, session_id, owner=owner)
         caller = Caller(handle.id, Priority.CHAT)
-        asked = Question(question, f"{handle.id}/{memory.session_id}", memory.exchanges, caller)
+        asked = Question(question, f"{handle.id}/{memory.session_id}", memory.exchanges, caller, language)
         allowance = await self._allowance(handle, asker, TYPED_ANSWER)
         retrieve = retrieve_for(self.retriever, handle, asker)
         async with allowance.reserve(), answering.open(asked, retrieve, stopwatch) as stream:

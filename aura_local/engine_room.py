@@ -147,7 +147,8 @@ class EngineRoom:
     def _open(self, choice: Choice) -> Any:
         entry = choice.entry
         if entry is None:
-            return open_adapter(choice.job, choice.engine, AdapterContext(choice.engine, self.budget))
+            bare = AdapterContext(choice.engine, self.budget, options=self._options(choice))
+            return open_adapter(choice.job, choice.engine, bare)
         if self._settings.engines.verify_models:
             files = dict(self._store.verify(entry).files)
         else:
@@ -164,7 +165,10 @@ class EngineRoom:
         return open_adapter(choice.job, choice.engine, context)
 
     def _options(self, choice: Choice) -> dict[str, Any]:
-        assert choice.entry is not None
+        if choice.job == "text_to_speech":
+            return {"speech_characters": self._settings.limits.speech_characters}
+        if choice.entry is None:
+            return {}
         if choice.job == "speech_to_text":
             return {
                 "dynamic_window": choice.entry.dynamic_window,

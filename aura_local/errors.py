@@ -27,6 +27,7 @@
     │   ├── StorageFull             no space left (or below the reserve)
     │   ├── StorageDamaged          a database does not pass its integrity check
     │   └── KeyUnavailable          the master key or a tenant's key is missing or wrong
+    ├── DownloadFailed              the hub did not deliver a model's file
     └── EgressDenied                a connection that no policy permits
 
 Errors know nothing about HTTP: `aura_server.problems` is the one table that maps them. A subclass only
@@ -158,9 +159,16 @@ class TooManySessions(Busy):
 
 
 class TooManyRequests(Busy):
-    """More attempts or requests than are allowed in this time."""
+    """More attempts or requests than are allowed in this time.
+
+    `retry_after_s` is the time until one more is allowed, None where it is not known.
+    """
 
     default_code = "too_many_requests"
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class DeadlineExceeded(AuraError):
@@ -211,6 +219,13 @@ class KeyUnavailable(StorageUnavailable):
     """The master key or a tenant's key is missing or wrong."""
 
     default_code = "key_unavailable"
+
+
+class DownloadFailed(AuraError):
+    """The hub did not deliver a model's file. What has arrived is kept, and the next attempt goes on there."""
+
+    default_code = "download_failed"
+    default_retryable = True
 
 
 class EgressDenied(AuraError):

@@ -11,15 +11,23 @@ from aura_local.ports import Caller, GroundingSentence
 if TYPE_CHECKING:
     from aura_local.accounts.principal import Principal
     from aura_local.conversation.reply import Retrieve
-    from aura_local.retrieval.retriever import Retrieval, Retriever, SearchedAudience
+    from aura_local.retrieval.labels import Audience
+    from aura_local.retrieval.retriever import Retrieval, Retriever
     from aura_local.storage.leases import TenantHandle
 
 
+def audience_of(asker: Principal) -> Audience:
+    """Which audience somebody who asks belongs to: keys and people see what members see, admins all."""
+    if asker.kind == "visitor":
+        return "public"
+    return "admins" if asker.role in ("admin", "owner") else "members"
+
+
 def retrieve_for(retriever: Retriever, handle: TenantHandle, asker: Principal) -> Retrieve:
-    """The tenant's documents, as the answer path asks for them: visitors find the public ones alone."""
+    """The tenant's documents, as the answer path asks for them: those that the asker may see."""
+    audience = audience_of(asker)
 
     async def retrieve(question: str, caller: Caller) -> Grounding:
-        audience: SearchedAudience = "all" if asker.sees_everything else "public"
         return _grounding(await retriever.retrieve(handle, question, caller=caller, audience=audience))
 
     return retrieve

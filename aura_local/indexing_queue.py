@@ -1,20 +1,22 @@
 """Indexes accepted documents in the background, a few at a time. Layer 4.
 
 The record is in the tenants' files: a document that is accepted and not finished is found there at the
-next start, so this queue may forget, and the process may be killed, without losing one.
+next start, so this queue may forget, and the process may be killed, without losing one. Two documents are in
+work at once: while the text of one is embedded, the next one is parsed. Tenants take turns.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from typing import Final
 
 import anyio
 
-from aura_local.errors import AuraError
+from aura_local.errors import AuraError, LaneBusy, NotFound
+from aura_local.fair_queue import FairQueue
 from aura_local.metrics import Metrics
+from aura_local.ports import Caller, Priority
 from aura_local.retrieval.ingestion import Ingestion
 from aura_local.storage.catalog import Catalog
 from aura_local.storage.leases import TenantLeases
@@ -23,10 +25,11 @@ log = logging.getLogger(__name__)
 
 WORKERS: Final = 2
 WAITING_LIMIT: Final = 10_000
-"""Documents that wait; more are left to the next start."""
+"""Documents that wait here; of tenants with more, the rest is looked up once these are done."""
 RETRIES: Final = 5
 RETRY_AFTER_S: Final = 2.0
 """Before the first retry; doubled each time."""
+BROKEN: Final = "Something inside the program stopped the reading of this document; its log says what."
 
 
 class IndexingQueue:
@@ -39,47 +42,85 @@ class IndexingQueue:
         leases: TenantLeases,
         ingestion: Callable[[], Ingestion],
         metrics: Metrics,
+        waiting_limit: int = WAITING_LIMIT,
     ) -> None:
         """`ingestion` raises what keeps documents from being indexed at all."""
         self._catalog = catalog
         self._leases = leases
         self._ingestion = ingestion
         self._metrics = metrics
-        self._waiting: asyncio.Queue[tuple[str, str]] = asyncio.Queue(WAITING_LIMIT)
+        self._waiting: FairQueue[tuple[str, str]] = FairQueue("indexing", waiting_limit)
+        self._known: set[tuple[str, str]] = set()
+        """What is in `_waiting`, so that nothing is in it twice."""
+        self._overfull: set[str] = set()
+        """Tenants with documents that found no room."""
+        self._news = anyio.Event()
 
     def add(self, tenant_id: str, document_id: str) -> None:
         """Index a document soon."""
+        item = (tenant_id, document_id)
+        if item in self._known:
+            return
         try:
-            self._waiting.put_nowait((tenant_id, document_id))
-        except asyncio.QueueFull:
-            log.warning("the indexing queue is full; a document waits for the next start")
+            self._waiting.push(Caller(tenant_id, Priority.BACKGROUND), item)
+        except LaneBusy:
+            self._overfull.add(tenant_id)
+        else:
+            self._known.add(item)
+            self._news.set()
 
     async def run(self) -> None:
         """Take up what earlier runs left unfinished, then work until cancelled."""
         async with anyio.create_task_group() as tasks:
             for _ in range(WORKERS):
                 tasks.start_soon(self._work)
-            await self._add_unfinished()
+            for tenant in await self._catalog.tenants():
+                await self._add_unfinished(tenant.id)
+                await self._tidy(tenant.id)
 
-    async def _add_unfinished(self) -> None:
-        for tenant in await self._catalog.tenants():
-            try:
-                async with self._leases.lease(tenant.id, even_suspended=True) as handle:
-                    for record in await self._ingestion().list(handle):
-                        if record.status not in ("indexed", "failed"):
-                            self.add(tenant.id, record.id)
-            except AuraError as error:
-                log.warning("unfinished documents wait for the next start", extra={"code": error.code})
+    async def _add_unfinished(self, tenant_id: str) -> None:
+        try:
+            async with self._leases.lease(tenant_id, even_suspended=True) as handle:
+                for record in await self._ingestion().list(handle):
+                    if not record.finished:
+                        self.add(tenant_id, record.id)
+        except NotFound:
+            return  # erased meanwhile
+        except AuraError as error:
+            log.warning("unfinished documents wait for the next start", extra={"code": error.code})
+
+    async def _tidy(self, tenant_id: str) -> None:
+        try:
+            async with self._leases.lease(tenant_id, even_suspended=True) as handle:
+                await self._ingestion().tidy(handle)
+        except AuraError as error:
+            log.warning("files that no document names wait for the next start", extra={"code": error.code})
+
+    async def _next(self) -> tuple[str, str]:
+        while True:
+            item = self._waiting.pop()
+            if item is not None:
+                self._known.discard(item)
+                return item
+            if self._overfull:
+                await self._add_unfinished(self._overfull.pop())
+                continue
+            if self._news.is_set():  # else the other worker waits for it already
+                self._news = anyio.Event()
+            await self._news.wait()
 
     async def _work(self) -> None:
         while True:
-            tenant_id, document_id = await self._waiting.get()
+            tenant_id, document_id = await self._next()
             try:
                 await self._index(tenant_id, document_id)
+            except AuraError as error:
+                # It stays unfinished: what is in the way is not the document's fault.
+                log.warning("document not indexed", extra={"code": error.code})
             except Exception as error:  # noqa: BLE001 - the loop of a worker
-                # One document must not end the indexing of all others; it stays unfinished.
-                code = error.code if isinstance(error, AuraError) else type(error).__name__
-                log.warning("document not indexed", extra={"code": code})
+                # One document must not end the indexing of all others, nor come back at every start.
+                log.warning("document not indexed", extra={"code": type(error).__name__})
+                await self._give_up(tenant_id, document_id)
 
     async def _index(self, tenant_id: str, document_id: str) -> None:
         """Raises what still is in the way after the last retry."""
@@ -88,6 +129,8 @@ class IndexingQueue:
                 # What was accepted is indexed, also where the tenant has been stopped meanwhile.
                 async with self._leases.lease(tenant_id, even_suspended=True) as handle:
                     record = await self._ingestion().index(handle, document_id)
+            except NotFound:
+                return  # deleted meanwhile
             except AuraError as error:
                 if not error.retryable or attempt == RETRIES - 1:
                     raise
@@ -95,3 +138,11 @@ class IndexingQueue:
             else:
                 self._metrics.document_finished("indexed" if record.status == "indexed" else "failed")
                 return
+
+    async def _give_up(self, tenant_id: str, document_id: str) -> None:
+        try:
+            async with self._leases.lease(tenant_id, even_suspended=True) as handle:
+                ingestion = self._ingestion()
+                await ingestion.fail(handle, await ingestion.get(handle, document_id), BROKEN)
+        except AuraError as error:
+            log.warning("document not marked as failed", extra={"code": error.code})

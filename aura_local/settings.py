@@ -10,17 +10,14 @@ from pathlib import Path
 from typing import Final, Literal
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from aura_local.settings_section import Section as Section
+from aura_local.sign_in_settings import CredentialSettings as CredentialSettings
+from aura_local.sign_in_settings import OidcSettings as OidcSettings
 from aura_local.tiers import EXAMPLE_TIERS, TierName, TierSettings
 
-_HTTPS: Final = re.compile(r"https://[^/\s@]+(/\S*)?$")
-_LOOPBACK: Final = re.compile(r"http://(127(\.[0-9]{1,3}){3}|localhost|\[::1\])(:[0-9]{1,5})?(/\S*)?$")
 _ORIGIN: Final = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class ServerSettings(Section):
@@ -124,6 +121,10 @@ class LimitSettings(Section):
     shutdown_s: float = Field(10.0, ge=1, description="Longest time from the signal to stop to the end.")
     open_tenants: int = Field(64, ge=1, description="Tenant files kept open.")
     question_characters: int = Field(2000, ge=1, description="Longest typed question.")
+    speech_characters: int = Field(2000, ge=100, description="Longest text that a voice speaks in one piece.")
+    recording_s: float = Field(
+        1800.0, gt=0, description="Longest recording that is written down, counted while it is decoded."
+    )
     disk_reserve_bytes: int = Field(500 * 1024 * 1024, ge=0, description="Space that writes leave free.")
 
 
@@ -133,60 +134,37 @@ class RetrievalSettings(Section):
     )
 
 
+class DocumentSettings(Section):
+    """What reading one document may cost; a file that costs more fails with that reason."""
+
+    wall_s: float = Field(60.0, gt=0, description="Longest time to read one document.")
+    cpu_s: int = Field(30, ge=1, description="Longest computing time to read one document.")
+    memory_bytes: int = Field(
+        512 * 1024**2, ge=128 * 1024**2, description="Most memory to read one document (Linux)."
+    )
+    text_bytes: int = Field(20 * 1024**2, ge=1, description="Most text of one document.")
+    pages: int = Field(2000, ge=1, description="Most pages or slides of one document.")
+    archive_members: int = Field(2000, ge=1, description="Most files in an archive or office document.")
+    archive_ratio: int = Field(100, ge=1, description="Most that an archive or a file in it may expand.")
+    archive_bytes: int = Field(200 * 1024**2, ge=1, description="Most bytes of an archive's files, expanded.")
+
+
+class DownloadSettings(Section):
+    """How `aura models pull` reaches the hub; nothing else downloads."""
+
+    endpoint: str | None = Field(
+        None, description="The hub or a mirror of it; left out, `HF_ENDPOINT`, else https://huggingface.co."
+    )
+    storage_hosts: tuple[str, ...] = Field(
+        ("huggingface.co", "hf.co"),
+        description="Domains, with all below them, to which the hub may redirect a download.",
+    )
+    proxy: str | None = Field(None, description="HTTP proxy for downloads, e.g. http://proxy.example:3128.")
+    parallel_files: int = Field(3, ge=1, le=8, description="Files downloaded at a time.")
+
+
 class MeteringSettings(Section):
     default_tier: str = Field("enterprise", description="Tier of tenants that none was set for.")
-
-
-class OidcSettings(Section):
-    """Sign-in at an OpenID Connect provider; off until `issuer` is set."""
-
-    issuer: str | None = Field(None, description="Address of the identity provider; sign-in with it is on.")
-    client_id: str | None = Field(None, description="What the provider knows this installation by.")
-    client_secret_file: Path | None = Field(
-        None, description="File with the client's secret, readable by you alone; none for a public client."
-    )
-    redirect_url: str | None = Field(
-        None, description="Address of our own page, to which the provider sends people back."
-    )
-    allowed_email_domains: tuple[str, ...] = Field(
-        (), description="Only people with e-mail addresses of these domains sign in this way; empty: all."
-    )
-    private_network: bool = Field(
-        False, description="Whether the provider may have an address inside a private network."
-    )
-    create_users: bool = Field(
-        False, description="Whether somebody whom the provider knows and we do not becomes a user."
-    )
-    new_user_role: Literal["admin", "member", "viewer"] = Field(
-        "viewer", description="Role of users that are made this way."
-    )
-    new_user_tenant: str | None = Field(None, description="Name of the tenant they belong to.")
-
-    @field_validator("issuer", "redirect_url")
-    @classmethod
-    def _secure_address(cls, address: str | None) -> str | None:
-        if address is not None and (
-            "?" in address or "#" in address or (_HTTPS.match(address) or _LOOPBACK.match(address)) is None
-        ):
-            raise ValueError("an address begins with https:// (http:// on loopback alone) and has no ? or #")
-        return address
-
-    @field_validator("allowed_email_domains")
-    @classmethod
-    def _plain_domains(cls, domains: tuple[str, ...]) -> tuple[str, ...]:
-        for domain in domains:
-            if not domain or domain != domain.lower() or "@" in domain or domain != domain.strip():
-                raise ValueError("a domain is what follows the @, in small letters, such as example.org")
-        return domains
-
-    @model_validator(mode="after")
-    def _complete(self) -> OidcSettings:
-        if self.issuer is not None and (self.client_id is None or self.redirect_url is None):
-            raise ValueError("oidc.issuer needs oidc.client_id and oidc.redirect_url")
-        if self.create_users and (self.new_user_tenant is None or not self.allowed_email_domains):
-            # Without domains everybody who has an account at a public provider could join.
-            raise ValueError("oidc.create_users needs oidc.new_user_tenant and oidc.allowed_email_domains")
-        return self
 
 
 def default_home() -> Path:
@@ -220,8 +198,11 @@ class Settings(Section):
     engines: EngineSettings = EngineSettings()
     voice: VoiceSettings = VoiceSettings()
     limits: LimitSettings = LimitSettings()
+    credentials: CredentialSettings = CredentialSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
+    documents: DocumentSettings = DocumentSettings()
     oidc: OidcSettings = OidcSettings()
+    downloads: DownloadSettings = DownloadSettings()
     metering: MeteringSettings = MeteringSettings()
     tiers: dict[TierName, TierSettings] = Field(
         default_factory=lambda: dict(EXAMPLE_TIERS), description="Tiers by name, and what each allows."

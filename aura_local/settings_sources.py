@@ -30,7 +30,14 @@ OTHER_VARIABLES: Final = frozenset(
 )
 """Variables with our prefix that are not settings."""
 
-LISTS: Final = frozenset({"server.allowed_hosts", "server.allowed_origins", "oidc.allowed_email_domains"})
+LISTS: Final = frozenset(
+    {
+        "server.allowed_hosts",
+        "server.allowed_origins",
+        "oidc.allowed_email_domains",
+        "downloads.storage_hosts",
+    }
+)
 """Settings that a variable gives as items with commas between them."""
 
 FILE_ONLY: Final = frozenset({"tiers"})

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Final, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
+
+from aura_local.settings_section import Section
 
 TierName: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,32}$")]
 Limit: TypeAlias = Annotated[int | None, Field(ge=0, le=2**63 - 1)]
 """Of 64 bits, like the sums that it is compared with. None: there is no limit."""
 
 
-class TierSettings(BaseModel):
+class TierSettings(Section):
     """The limits of one tier. One that is not named does not exist. Months are months of UTC."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     concurrent_voice_sessions: Limit = Field(None, description="Voice conversations at once.")
     speech_to_text_s_per_month: Limit = Field(None, description="Seconds of speech heard.")
@@ -26,7 +26,8 @@ class TierSettings(BaseModel):
     document_bytes: Limit = Field(None, description="Bytes of the documents kept.")
     requests_per_minute: Limit = Field(None, description="Requests; after a pause this many at once.")
     cloud_budget_micros_per_month: Limit = Field(
-        None, description="Spent on cloud services, in millionths of a US dollar: 1000000 is one dollar."
+        None,
+        description="Millionths of a US dollar spent at providers. Nothing runs at one yet.",
     )
 
 

@@ -13,7 +13,7 @@ from schema_run import schema
 from aura_local.benchmark.archive_round_trip import run_round_trip
 from aura_local.benchmark.canaries import run_canaries
 from aura_local.benchmark.crash_run import run_crashes
-from aura_local.benchmark.frame_fuzz import fuzz_frames
+from aura_local.benchmark.frame_fuzz import INSIDE_EVERY, fuzz_frames
 from aura_local.benchmark.full_disk import run_full_disk
 from aura_local.benchmark.questions import answerable_questions
 from aura_local.benchmark.server_calls import read_metrics
@@ -50,13 +50,13 @@ Run = Callable[[str, int], Awaitable[Result]]
 async def canaries(size: str, seed: int) -> Result:
     print(f"{PAIRS[size]} conversations of 8 tenants, alone and interleaved; seed {seed}.", flush=True)
     with TemporaryDirectory(prefix="aura-torture-") as folder:
-        return _split(asdict(await run_canaries(Path(folder), pairs=PAIRS[size], seed=seed)))
+        return split(asdict(await run_canaries(Path(folder), pairs=PAIRS[size], seed=seed)))
 
 
 async def crash(size: str, seed: int) -> Result:
     print(f"{KILLS[size]} servers killed under load; seed {seed}.", flush=True)
     with TemporaryDirectory(prefix="aura-torture-") as folder:
-        return _split(asdict(await run_crashes(Path(folder), kills=KILLS[size], seed=seed)))
+        return split(asdict(await run_crashes(Path(folder), kills=KILLS[size], seed=seed)))
 
 
 async def stalled(size: str, seed: int) -> Result:
@@ -70,7 +70,7 @@ async def stalled(size: str, seed: int) -> Result:
         at_once=GOOD_AT_ONCE,
         seed=seed,
     )
-    figures, wrong = _split(asdict(report))
+    figures, wrong = split(asdict(report))
     return figures, wrong + too_slow(report)
 
 
@@ -78,19 +78,19 @@ async def scale(size: str, seed: int) -> Result:
     print(f"{TENANTS[size]} tenants, {ACTIVE} of them at work at once; seed {seed}.", flush=True)
     with TemporaryDirectory(prefix="aura-torture-") as folder:
         report = await run_scale(Path(folder), tenants=TENANTS[size], active=ACTIVE, seed=seed)
-    return _split(asdict(report))
+    return split(asdict(report))
 
 
 async def full_disk(_size: str, _seed: int) -> Result:
     print("Every way of writing, on a disk without a byte left.", flush=True)
     with TemporaryDirectory(prefix="aura-torture-") as folder:
-        return _split(asdict(await run_full_disk(Path(folder))))
+        return split(asdict(await run_full_disk(Path(folder))))
 
 
 async def round_trip(size: str, _seed: int) -> Result:
     print(f"{MOVED[size]} tenants moved to another installation, and erased.", flush=True)
     with TemporaryDirectory(prefix="aura-torture-") as folder:
-        return _split(asdict(await run_round_trip(Path(folder), tenants=MOVED[size])))
+        return split(asdict(await run_round_trip(Path(folder), tenants=MOVED[size])))
 
 
 async def frames(size: str, seed: int) -> Result:
@@ -102,7 +102,12 @@ async def frames(size: str, seed: int) -> Result:
             return {"seed": seed}, [str(error)]
         refused = (await read_metrics(server))["aura_egress_denied"]
     figures = asdict(report) | {"closed_with": dict(report.closed_with)}
-    return figures, [f"{refused:g} connections out were tried"] if refused else []
+    wrong = [f"{refused:g} connections out were tried"] if refused else []
+    if report.closed_with[1011]:
+        wrong.append(f"{report.closed_with[1011]} connections ended in an error inside the server")
+    if report.sessions_reached < report.connections // INSIDE_EVERY:
+        wrong.append(f"only {report.sessions_reached} of {report.connections} connections had a session")
+    return figures, wrong
 
 
 SAFETY_RUNS: dict[str, Run] = {
@@ -117,6 +122,7 @@ SAFETY_RUNS: dict[str, Run] = {
 }
 
 
-def _split(report: Mapping[str, Any]) -> Result:
+def split(report: Mapping[str, Any]) -> Result:
+    """The figures of a report, and what does not hold."""
     figures = {name: value for name, value in report.items() if name != "wrong"}
     return figures, list(report["wrong"])

@@ -15,10 +15,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import anyio
+from knowledge_runs import KNOWLEDGE_RUNS, hostile_figures, print_outcome
 from safety_runs import SAFETY_RUNS, SIZES
 
-from aura_local.benchmark.bad_files import Outcome, send_documents, still_answers, transcribe_recordings
+from aura_local.benchmark.bad_files import Outcome, files_of, still_answers, transcribe_recordings
 from aura_local.benchmark.conditions import conditions
+from aura_local.benchmark.hostile_documents import send_hostile
 from aura_local.benchmark.labelled_speech import UtteranceMaker, open_speaker
 from aura_local.benchmark.nonspeech import react_to, recorded_sounds, synthetic_sounds
 from aura_local.benchmark.process_figures import MB, look_at
@@ -95,16 +97,18 @@ async def bad_input(size: str) -> tuple[dict[str, Any], list[str]]:
     folder = _evaluations() / "badinput"
     print(f"Every file of {folder.name}: uploaded as a document, the audio also transcribed.", flush=True)
     async with run_server(settings=SETTINGS) as server:
-        outcomes = await send_documents(server, folder)
+        files = {str(path.relative_to(folder)): path.read_bytes for path in files_of(folder)}
+        sent = await send_hostile(server, files, until_indexed=True, tell=print_outcome)
         alive = await still_answers(server)
     async with _engine_room() as room:
         heard = await transcribe_recordings(room.engine("speech_to_text"), folder / "audio")
-    for outcome in [*outcomes, *heard]:
-        print(f"  {outcome.seconds:6.2f} s  {outcome.file:45} {outcome.result:20} {outcome.message}")
-    wrong = [f"{outcome.file}: {outcome.result} {outcome.message}" for outcome in _unclear(outcomes + heard)]
+    for outcome in heard:
+        print_outcome(outcome)
+    wrong = [f"{outcome.file}: {outcome.result} {outcome.message}" for outcome in _unclear(heard)]
     if not alive:
         wrong.append("afterwards the server does not answer")
-    return {"documents": _results(outcomes), "audio": _results(heard), "server_lives": alive}, wrong
+    figures = {"documents": hostile_figures(sent), "audio": _results(heard), "server_lives": alive}
+    return figures, sent.wrong + wrong
 
 
 async def nonspeech(size: str) -> tuple[dict[str, Any], list[str]]:
@@ -139,6 +143,7 @@ RUNS: dict[str, Run] = {
     "bad-input": bad_input,
     "nonspeech": nonspeech,
 }
+SEEDED_RUNS = {**SAFETY_RUNS, **KNOWLEDGE_RUNS}
 
 
 @asynccontextmanager
@@ -182,7 +187,7 @@ async def _run(names: list[str], size: str, seed: int) -> dict[str, Any]:
     for name in names:
         print(f"== {name}", flush=True)
         run = RUNS.get(name)
-        figures, wrong = await (SAFETY_RUNS[name](size, seed) if run is None else run(size))
+        figures, wrong = await (SEEDED_RUNS[name](size, seed) if run is None else run(size))
         report[name] = {**figures, "wrong": wrong}
         print(json.dumps(figures, indent=2))
         print("\n".join(f"WRONG: {line}" for line in wrong) or "holds", flush=True)
@@ -191,13 +196,13 @@ async def _run(names: list[str], size: str, seed: int) -> dict[str, Any]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/torture", description=__doc__)
-    parser.add_argument("name", choices=[*RUNS, *SAFETY_RUNS, "all"])
+    parser.add_argument("name", choices=[*RUNS, *SEEDED_RUNS, "all"])
     parser.add_argument("--size", choices=SIZES, default=SIZES[0])
     parser.add_argument("--seed", type=int, default=secrets.randbelow(2**32), help="of an earlier run")
     parser.add_argument("--json", type=Path, metavar="REPORT", help="also write the figures to this file")
     arguments = parser.parse_args()
     forbid_egress()
-    names = [*RUNS, *SAFETY_RUNS] if arguments.name == "all" else [arguments.name]
+    names = [*RUNS, *SEEDED_RUNS] if arguments.name == "all" else [arguments.name]
     report = anyio.run(_run, names, arguments.size, arguments.seed)
     if arguments.json:
         arguments.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

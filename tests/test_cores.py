@@ -130,3 +130,27 @@ def test_never_more_threads_than_cores(cores: int, jobs: list[tuple[Priority, in
     with ExitStack() as stack:
         granted = [stack.enter_context(budget.hold(Priority.VOICE)) for _ in range(cores)]
     assert granted == [1] * cores
+
+
+def test_it_is_quiet_since_the_last_work_that_somebody_waited_for() -> None:
+    now_s = 100.0
+    budget = CoreBudget(2, clock=lambda: now_s)
+    with budget.hold(Priority.BACKGROUND):
+        assert budget.quiet_s > 1e9  # nobody has waited yet
+    with budget.hold(Priority.VOICE):
+        now_s = 105.0
+        assert budget.quiet_s == 0.0
+        with budget.hold(Priority.CHAT):
+            pass
+        assert budget.quiet_s == 0.0
+    now_s = 107.5
+    with budget.hold(Priority.BACKGROUND):
+        assert budget.quiet_s == 2.5
+
+
+def test_it_is_not_quiet_while_somebody_waits_for_a_core() -> None:
+    budget = CoreBudget(1)
+    with budget.hold(Priority.BACKGROUND):
+        waiter = start_waiter(budget, Priority.CHAT, "chat", [])
+        assert budget.quiet_s == 0.0
+    waiter.join(PATIENCE_S)

@@ -15,7 +15,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 FILES = {
-    0: "__init__ errors settings settings_sources tiers ports generation lanes cores fair_queue egress "
+    0: "__init__ errors settings settings_section settings_sources sign_in_settings tiers ports generation "
+    "lanes cores fair_queue egress "
     "egress_permits egress_record confinement metrics logs data_files freed_memory isolation "
     "isolation_worker",
     4: "engine engine_room engine_choice data_home passphrase indexing_queue session_metrics "

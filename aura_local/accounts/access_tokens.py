@@ -1,4 +1,4 @@
-"""Access tokens of people: ten minutes, void as soon as the person's epoch is raised. Layer 2.
+"""Access tokens of people: short-lived, void as soon as the person's epoch is raised. Layer 2.
 
 Claims: `iss` "aura-local", `aud` "aura-local/api", `sub` the person, `jti`, `iat`, `exp`, `epo` the epoch
 and `tid` the tenant. The last is for reading alone: the tenant of a request comes from the person's row.

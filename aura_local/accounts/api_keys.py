@@ -59,8 +59,11 @@ class IssuedKey:
 class ApiKeys:
     """The keys of all tenants. Every change is durable on return."""
 
-    def __init__(self, database: Database, *, now: Now = utc_now) -> None:
+    def __init__(
+        self, database: Database, *, now: Now = utc_now, longest_overlap: timedelta = LONGEST_OVERLAP
+    ) -> None:
         self._database = database
+        self._longest_overlap = longest_overlap
         self._now = now
         self._touched: dict[str, datetime] = {}
 
@@ -97,10 +100,12 @@ class ApiKeys:
         """Replace a key by one with the same label, scopes and lifetime; the old one ends after `overlap`.
 
         `also` gets the id of the new one. Raises `NotFound` for another tenant's key, `Conflict` for one
-        that has ended, and `InvalidRequest` for an overlap below zero or above seven days.
+        that has ended, and `InvalidRequest` for an overlap below zero or above the longest.
         """
-        if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
-            raise InvalidRequest(f"Both keys can work for at most {LONGEST_OVERLAP.days} days.")
+        if not timedelta(0) <= overlap <= self._longest_overlap:
+            raise InvalidRequest(
+                f"Both keys can work for at most {self._longest_overlap / timedelta(hours=1):g} hours."
+            )
         now = self._now()
 
         def rotate(database: sqlite_utils.Database) -> IssuedKey:

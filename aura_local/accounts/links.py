@@ -6,8 +6,10 @@ kept. A new link voids the earlier ones for the same purpose and person.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 import sqlite_utils
@@ -25,11 +27,9 @@ from aura_local.storage.database import Database
 
 Purpose = Literal["setup", "invitation", "reset"]
 
-LIFETIMES: Final[dict[Purpose, timedelta]] = {
-    "setup": timedelta(days=1),
-    "invitation": timedelta(days=7),
-    "reset": timedelta(days=1),
-}
+LIFETIMES: Final[Mapping[Purpose, timedelta]] = MappingProxyType(
+    {"setup": timedelta(days=1), "invitation": timedelta(days=7), "reset": timedelta(days=1)}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,15 @@ class Invitation:
 class Links:
     """Makes links and redeems them. Every change is durable on return."""
 
-    def __init__(self, database: Database, *, now: Now = utc_now, passwords: Passwords | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        now: Now = utc_now,
+        lifetimes: Mapping[Purpose, timedelta] = LIFETIMES,
+        passwords: Passwords | None = None,
+    ) -> None:
+        self._lifetimes = lifetimes
         self._database = database
         self._now = now
         self._passwords = passwords or Passwords()
@@ -154,7 +162,7 @@ class Links:
         self, database: sqlite_utils.Database, purpose: Purpose, also: AlsoWrite | None, **about: str | None
     ) -> Invitation:
         now, secret = self._now(), new_secret()
-        digest, expires_at = digest_of(secret), stamp(now + LIFETIMES[purpose])
+        digest, expires_at = digest_of(secret), stamp(now + self._lifetimes[purpose])
         database.conn.execute("DELETE FROM links WHERE expires_at <= ?", (stamp(now),))
         database.conn.execute(
             "INSERT INTO links (digest, purpose, user_id, tenant_id, email, role, created_at, expires_at) "

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
 
 import sqlite_utils
 
@@ -10,16 +12,18 @@ from aura_local.accounts.access_tokens import sign_access_token
 from aura_local.accounts.moments import Now, stamp, utc_now
 from aura_local.accounts.passwords import Passwords
 from aura_local.accounts.random_secrets import looks_like_secret
-from aura_local.accounts.refresh_tokens import REFRESH_LIFETIME, end_family_of, holder_of, new_token, use_up
+from aura_local.accounts.refresh_tokens import end_family_of, holder_of, new_token, use_up
 from aura_local.accounts.refusal import refusal, suspended
 from aura_local.accounts.signed_tokens import SignedTokens
-from aura_local.accounts.signing_keys import TOKEN_LIFETIME_S, SigningKeys
+from aura_local.accounts.signing_keys import SigningKeys
 from aura_local.accounts.throttle import Throttle
 from aura_local.accounts.users import Account, User, account, accounts
 from aura_local.accounts.written_names import checked_email
 from aura_local.errors import Busy, InvalidRequest
 from aura_local.storage.audit_table import AlsoWrite
 from aura_local.storage.database import Database
+
+REFRESH_LIFETIME: Final = timedelta(days=14)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +45,15 @@ class Logins:
         keys: SigningKeys,
         *,
         now: Now = utc_now,
+        refresh_lifetime: timedelta = REFRESH_LIFETIME,
         throttle: Throttle | None = None,
         passwords: Passwords | None = None,
     ) -> None:
         """`throttle` and `passwords` are shared with `Directory` and `Links`, which check passwords too."""
         self._database = database
         self._tokens = SignedTokens(keys, now=now)
+        self._access_lifetime_s = keys.lifetimes.access_s
+        self._refresh_lifetime = refresh_lifetime
         self._now = now
         self._throttle = throttle or Throttle()
         self._passwords = passwords or Passwords()
@@ -56,7 +63,7 @@ class Logins:
     ) -> Tokens:
         """Tokens for e-mail and password, asked for from the network address `address`.
 
-        Raises `TooManyRequests` before any work for the sixth failure in 15 minutes, `Busy` when too many
+        Raises `TooManyRequests` before any work where `Throttle` lets no more through, `Busy` when too many
         sign in at once, `AuthenticationFailed`, always the same and after the same work, whether the
         person is unknown, suspended or mistyped, and `TenantSuspended` to those whose password is right.
         """
@@ -102,7 +109,7 @@ class Logins:
                 return None
             user = _may_sign_in(account(database, holder[0]))
             use_up(database, refresh_token, now)
-            return user, new_token(database, user.id, holder[1], now)
+            return user, new_token(database, user.id, holder[1], now, self._refresh_lifetime)
 
         exchanged = await self._database.write(exchange)
         if exchanged is None:
@@ -112,7 +119,7 @@ class Logins:
     async def logout(self, refresh_token: str, *, also: AlsoWrite | None = None) -> None:
         """End all refresh tokens that go back to the same login; an unknown token changes nothing.
 
-        The access token ends by itself within ten minutes.
+        The access token ends by itself, within its short lifetime.
         """
         if not looks_like_secret(refresh_token):
             return
@@ -137,7 +144,7 @@ class Logins:
             if password_hash is not None and (found is None or found.password_hash != password_hash):
                 raise refusal()
             database.conn.execute("UPDATE users SET last_login_at = ? WHERE id = ?", (stamp(now), user.id))
-            refresh_token = new_token(database, user.id, None, now)
+            refresh_token = new_token(database, user.id, None, now, self._refresh_lifetime)
             if also is not None:
                 also(database, user.id)
             return user, refresh_token
@@ -146,8 +153,8 @@ class Logins:
 
     async def _signed(self, user: User, refresh_token: str) -> Tokens:
         access_token = await sign_access_token(self._tokens, user)
-        lifetime_s = int(REFRESH_LIFETIME.total_seconds())
-        return Tokens(access_token, TOKEN_LIFETIME_S, refresh_token, lifetime_s)
+        refresh_lifetime_s = int(self._refresh_lifetime.total_seconds())
+        return Tokens(access_token, self._access_lifetime_s, refresh_token, refresh_lifetime_s)
 
     async def _hash_anew(self, user_id: str, stored: str, password: str) -> None:
         try:

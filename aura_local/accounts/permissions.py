@@ -27,6 +27,7 @@ Permission = Literal[
     "users.manage",
     "keys.manage",
     "widgets.manage",
+    "secrets.manage",
     "tenant.manage",
     "platform.manage",
 ]
@@ -59,6 +60,8 @@ ROLES: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
             "users.manage",
             "keys.manage",
             "widgets.manage",
+            # Of people alone: a key that leaks must not be able to replace those of providers.
+            "secrets.manage",
             "tenant.manage",
         },
         "member": _MEMBER,

@@ -45,11 +45,6 @@ class Principal:
         return self.kind != "visitor"
 
     @property
-    def sees_everything(self) -> bool:
-        """Whether documents are found that are not for the public."""
-        return self.kind != "visitor"
-
-    @property
     def tenant(self) -> str:
         """The tenant. Raises `PermissionDenied` for the platform's owner."""
         if self.tenant_id is None:

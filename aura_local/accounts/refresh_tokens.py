@@ -1,4 +1,4 @@
-"""Refresh tokens: 14 days, good for one exchange, and a family that dies when one is used twice. Layer 2.
+"""Refresh tokens: good for one exchange, and a family that dies when one is used twice. Layer 2.
 
 All tokens that go back to one login are a family. A token that comes a second time has been copied, and
 which of the two holders is the thief cannot be known: so both are signed out. These functions run inside
@@ -8,17 +8,16 @@ which of the two holders is the thief cannot be known: so both are signed out. T
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Final
 
 import sqlite_utils
 
 from aura_local.accounts.moments import stamp
 from aura_local.accounts.random_secrets import digest_of, new_id, new_secret
 
-REFRESH_LIFETIME: Final = timedelta(days=14)
 
-
-def new_token(database: sqlite_utils.Database, user_id: str, family: str | None, now: datetime) -> str:
+def new_token(
+    database: sqlite_utils.Database, user_id: str, family: str | None, now: datetime, lifetime: timedelta
+) -> str:
     """A token that goes on in `family`, or begins one. Those that have expired are swept out."""
     token = new_secret()
     database.conn.execute(
@@ -26,7 +25,7 @@ def new_token(database: sqlite_utils.Database, user_id: str, family: str | None,
     )
     database.conn.execute(
         "INSERT INTO refresh_tokens (digest, family, user_id, issued_at, expires_at) VALUES (?, ?, ?, ?, ?)",
-        (digest_of(token), family or new_id(), user_id, stamp(now), stamp(now + REFRESH_LIFETIME)),
+        (digest_of(token), family or new_id(), user_id, stamp(now), stamp(now + lifetime)),
     )
     return token
 

@@ -1,4 +1,4 @@
-"""Sign-ins that people have begun at the identity provider: 10 minutes, once, in memory. Layer 2.
+"""Sign-ins that people have begun at the identity provider: good once, for a while, in memory. Layer 2.
 
 There is no cookie to recognise the browser by. Instead it holds a secret that never travels through the
 provider nor through any address, and only whoever brings the secret can finish: a foreign page that makes a
@@ -39,7 +39,14 @@ class SignInAttempt:
 class SignInAttempts:
     """The attempts of one process."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, *, most: int = ATTEMPTS) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        lifetime_s: float = ATTEMPT_LIFETIME_S,
+        most: int = ATTEMPTS,
+    ) -> None:
+        self.lifetime_s = lifetime_s
         self._clock = clock
         self._most = most
         self._waiting: dict[bytes, tuple[SignInAttempt, float]] = {}
@@ -52,13 +59,13 @@ class SignInAttempts:
         """A new attempt; only its state may leave for the provider in the clear."""
         self._make_room()
         attempt = SignInAttempt(new_secret(), new_secret(), new_secret(), new_secret())
-        self._waiting[digest_of(attempt.state)] = (attempt, self._clock() + ATTEMPT_LIFETIME_S)
+        self._waiting[digest_of(attempt.state)] = (attempt, self._clock() + self.lifetime_s)
         return attempt
 
     def finish(self, state: str, secret: str) -> SignInAttempt:
         """The attempt that both belong to; it is used up even if the secret is wrong.
 
-        Raises `AuthenticationFailed`, also the second time and after 10 minutes.
+        Raises `AuthenticationFailed`, also the second time and after `lifetime_s`.
         """
         if not looks_like_secret(state):
             raise not_accepted("a state that is none of ours")

@@ -1,5 +1,4 @@
-"""Signed tokens (JWT) of ten minutes: one algorithm, our own keys, and nothing that the token can choose.
-Layer 2.
+"""Short-lived signed tokens (JWT): one algorithm, our own keys, nothing that the token can choose. Layer 2.
 
 A token names its key by `kid`, which is looked up in the ring and used for nothing else. Headers that would
 tell the reader where to find a key or what else to understand (`jwk`, `jku`, `x5u`, `crit`) are refused.
@@ -16,7 +15,7 @@ from typing import Any, Final
 from aura_local.accounts.moments import Now, utc_now
 from aura_local.accounts.random_secrets import new_id
 from aura_local.accounts.refusal import refusal
-from aura_local.accounts.signing_keys import CLOCK_LEEWAY_S, TOKEN_LIFETIME_S, SigningKey, SigningKeys
+from aura_local.accounts.signing_keys import CLOCK_LEEWAY_S, SigningKey, SigningKeys
 
 ALGORITHM: Final = "HS256"
 ISSUER: Final = "aura-local"
@@ -56,7 +55,7 @@ class SignedTokens:
         self._now = now
 
     async def sign(self, audience: str, subject: str, claims: Mapping[str, Any]) -> str:
-        """A token that is good for `TOKEN_LIFETIME_S`."""
+        """A token that is good for as long as `keys.lifetimes` says for this audience."""
         import jwt
 
         key = await self._keys.current()
@@ -67,7 +66,7 @@ class SignedTokens:
             "sub": subject,
             "jti": new_id(),
             "iat": issued_at,
-            "exp": issued_at + TOKEN_LIFETIME_S,
+            "exp": issued_at + self._lifetime_s(audience),
         }
         return jwt.encode({**claims, **registered}, key.secret, algorithm=ALGORITHM, headers={"kid": key.id})
 
@@ -111,9 +110,13 @@ class SignedTokens:
         issued_at, expires_at = claims["iat"], claims["exp"]
         if type(issued_at) is not int or type(expires_at) is not int:
             return False
-        if expires_at - issued_at > TOKEN_LIFETIME_S:
+        if expires_at - issued_at > self._lifetime_s(claims["aud"]):
             return False
         if key.signs_until_s is not None and issued_at > key.signs_until_s:
             return False
         now_s = self._now().timestamp()
         return issued_at <= now_s + CLOCK_LEEWAY_S and now_s < expires_at
+
+    def _lifetime_s(self, audience: str) -> int:
+        lifetimes = self._keys.lifetimes
+        return lifetimes.visitor_s if audience == VISITOR_AUDIENCE else lifetimes.access_s

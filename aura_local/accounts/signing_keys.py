@@ -18,9 +18,6 @@ from aura_local.storage.database import Database
 
 SECRET_BYTES: Final = 32
 
-TOKEN_LIFETIME_S: Final = 600
-"""Of everything signed with these keys."""
-
 CLOCK_LEEWAY_S: Final = 5
 """How far the clocks of two of our processes may be apart."""
 
@@ -43,12 +40,30 @@ class SigningKey:
         return None if self.retired_at is None else unix_s(self.retired_at) + CLOCK_LEEWAY_S
 
 
+@dataclass(frozen=True, slots=True)
+class TokenLifetimes:
+    """How long what is signed with these keys is good, from when it was issued."""
+
+    access_s: int = 600
+    visitor_s: int = 600
+
+    @property
+    def longest_s(self) -> int:
+        return max(self.access_s, self.visitor_s)
+
+
 class SigningKeys:
     """Signs with the newest key, verifies with all whose tokens can still be good."""
 
     def __init__(
-        self, database: Database, *, now: Now = utc_now, clock: Callable[[], float] = time.monotonic
+        self,
+        database: Database,
+        *,
+        lifetimes: TokenLifetimes | None = None,
+        now: Now = utc_now,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.lifetimes = lifetimes or TokenLifetimes()
         self._database = database
         self._now = now
         self._clock = clock
@@ -105,7 +120,7 @@ class SigningKeys:
 
     def _is_over(self, key: SigningKey) -> bool:
         until_s = key.signs_until_s
-        lifetime = timedelta(seconds=TOKEN_LIFETIME_S + CLOCK_LEEWAY_S)
+        lifetime = timedelta(seconds=self.lifetimes.longest_s + CLOCK_LEEWAY_S)
         return until_s is not None and (self._now() - lifetime).timestamp() > until_s
 
     async def _fresh_ring(self) -> Mapping[str, SigningKey]:

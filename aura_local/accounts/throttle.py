@@ -1,4 +1,4 @@
-"""How often one may try to sign in: 5 failures in 15 minutes, per account and per address. Layer 2.
+"""How often one may try to sign in: some failures in a window, per account and per address. Layer 2.
 
 Asked before any password is hashed. An attempt counts from its beginning, so that many at once cannot all
 pass; one that succeeds is taken back, so that an office behind one address can start its day.
@@ -6,6 +6,7 @@ pass; one that succeeds is taken back, so that an office behind one address can 
 
 from __future__ import annotations
 
+import math
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
@@ -33,7 +34,16 @@ class Attempt:
 class Throttle:
     """Counts attempts on a clock that nobody can set back."""
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic, remembered: int = REMEMBERED) -> None:
+    def __init__(
+        self,
+        *,
+        attempts: int = ATTEMPTS,
+        window_s: float = WINDOW_S,
+        clock: Callable[[], float] = time.monotonic,
+        remembered: int = REMEMBERED,
+    ) -> None:
+        self._most = attempts
+        self._window_s = window_s
         self._clock = clock
         self._remembered = remembered
         # Digests, because what is typed as an account may be long, or a password in the wrong field.
@@ -43,7 +53,8 @@ class Throttle:
         """Count an attempt; `address` is None where none is involved; of IPv6
         it is the network, because whoever has one address of it has all the others.
 
-        Raises `TooManyRequests` if account or address has used up its own; that counts for neither.
+        Raises `TooManyRequests`, which says how long to wait, if account or address has used up its own;
+        that counts for neither.
         """
         now_s = self._clock()
         keys = [digest_of(f"account {account}")]
@@ -51,10 +62,13 @@ class Throttle:
             keys.append(digest_of(f"address {address}"))
         for key in keys:
             self._forget_old(key, now_s)
-            if len(self._attempts.get(key, ())) >= ATTEMPTS:
-                raise TooManyRequests(
-                    f"More than {ATTEMPTS} failed attempts in {WINDOW_S / 60:.0f} minutes; try again later."
-                )
+        wait_s = max(self._wait_s(key, now_s) for key in keys)
+        if wait_s > 0:
+            raise TooManyRequests(
+                f"More than {self._most} failed attempts in {self._window_s / 60:g} minutes; try again in "
+                f"{math.ceil(wait_s)} s.",
+                retry_after_s=wait_s,
+            )
         for key in keys:
             self._attempts.setdefault(key, deque()).append(now_s)
             self._attempts.move_to_end(key)
@@ -71,11 +85,16 @@ class Throttle:
                 if not times:
                     del self._attempts[key]
 
+    def _wait_s(self, key: bytes, now_s: float) -> float:
+        """Until one more is allowed; 0 if it is now."""
+        times = self._attempts.get(key, ())
+        return 0.0 if len(times) < self._most else times[-self._most] + self._window_s - now_s
+
     def _forget_old(self, key: bytes, now_s: float) -> None:
         times = self._attempts.get(key)
         if times is None:
             return
-        while times and times[0] <= now_s - WINDOW_S:
+        while times and times[0] <= now_s - self._window_s:
             times.popleft()
         if not times:
             del self._attempts[key]

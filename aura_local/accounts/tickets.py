@@ -1,4 +1,4 @@
-"""Tickets for sockets: 30 seconds, once, in memory. Layer 2.
+"""Tickets for sockets: short-lived, good once, in memory. Layer 2.
 
 A browser cannot send a header when it opens a socket, and what stands in an address is kept in the logs of
 every proxy on the way: so it fetches a ticket with its credential and sends that as the first message.
@@ -26,7 +26,14 @@ TICKET_SHAPE: Final = re.compile(rf"ticket_{TAIL_PATTERN}")
 class Tickets:
     """The tickets of one process."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, *, most: int = TICKETS) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        lifetime_s: float = TICKET_LIFETIME_S,
+        most: int = TICKETS,
+    ) -> None:
+        self.lifetime_s = lifetime_s
         self._clock = clock
         self._most = most
         self._waiting: dict[bytes, tuple[Principal, float]] = {}
@@ -36,11 +43,11 @@ class Tickets:
         """A ticket for one socket of this principal."""
         self._forget_expired(room_for=1)
         ticket = f"ticket_{new_secret()}"
-        self._waiting[digest_of(ticket)] = (principal, self._clock() + TICKET_LIFETIME_S)
+        self._waiting[digest_of(ticket)] = (principal, self._clock() + self.lifetime_s)
         return ticket
 
     def redeem(self, ticket: str) -> Principal:
-        """Whom it was issued to. Raises `AuthenticationFailed` the second time, and after 30 seconds."""
+        """Whom it was issued to. Raises `AuthenticationFailed` the second time, and after `lifetime_s`."""
         principal, expires_at_s = self._waiting.pop(digest_of(ticket), (None, 0.0))
         if principal is None or self._clock() >= expires_at_s:
             raise refusal()

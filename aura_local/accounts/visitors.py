@@ -1,6 +1,6 @@
 """Visitors: the sites, kiosks and public pages whose visitors may talk, and the tokens for them. Layer 2.
 
-A visitor's token is good for ten minutes, for one session, and on one web origin where there is one. It
+A visitor's token is short-lived, good for one session, and on one web origin where there is one. It
 reaches no further than `ROLES["visitor"]`: talking about documents for the public, without memory.
 """
 
@@ -20,7 +20,7 @@ from aura_local.accounts.principal import Principal
 from aura_local.accounts.random_secrets import digest_of, looks_like_secret, new_id, new_secret
 from aura_local.accounts.refusal import refusal, suspended
 from aura_local.accounts.signed_tokens import VISITOR_AUDIENCE, Claims, SignedTokens
-from aura_local.accounts.signing_keys import TOKEN_LIFETIME_S, SigningKeys
+from aura_local.accounts.signing_keys import SigningKeys
 from aura_local.accounts.written_names import checked_label
 from aura_local.errors import InvalidRequest, NotFound, PermissionDenied
 from aura_local.storage.audit_table import AlsoWrite
@@ -65,6 +65,7 @@ class Visitors:
     def __init__(self, database: Database, keys: SigningKeys, *, now: Now = utc_now) -> None:
         self._database = database
         self._tokens = SignedTokens(keys, now=now)
+        self._lifetime_s = keys.lifetimes.visitor_s
         self._now = now
 
     async def add_widget(
@@ -178,7 +179,7 @@ class Visitors:
             )
         )
         token = await self._tokens.sign(VISITOR_AUDIENCE, session_id, claims)
-        return VisitorToken(token, TOKEN_LIFETIME_S, session_id)
+        return VisitorToken(token, self._lifetime_s, session_id)
 
 
 def checked_origin(written: str) -> str:

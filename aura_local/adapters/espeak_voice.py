@@ -27,6 +27,7 @@ from aura_local.lanes import Lane, StopToken
 from aura_local.ports import Caller, EngineDescription, Samples
 
 TEXT_LIMIT_CHARACTERS: Final = 2000
+"""Where the option `speech_characters` says nothing else."""
 
 REPLY_DEADLINE_S: Final = 10.0
 """Longest wait for one message; espeak-ng is about 500 times faster than speech, so this means hung."""
@@ -120,6 +121,7 @@ class EspeakVoice:
         self._library = library
         self._data_folder = data_folder
         self._speaker = speaker or Speaker()
+        self._longest_characters = int(context.options.get("speech_characters", TEXT_LIMIT_CHARACTERS))
         self._description = EngineDescription("espeak", context.model, context.synthetic, context.note)
         self._lane = Lane("espeak-ng voice", context.budget)
         self._process: EspeakProcess | None = EspeakProcess(library, data_folder)
@@ -143,7 +145,7 @@ class EspeakVoice:
     ) -> AbstractAsyncContextManager[AsyncIterator[Samples]]:
         """See `TextToSpeech.stream`. A worker that is cut off in the middle is replaced."""
         speaker = self._speaker if voice is None else replace(self._speaker, voice=voice)
-        _check(sentence, speaker)
+        self._check(sentence, speaker)
 
         def produce(_stop: StopToken) -> Iterator[Samples]:
             trimmer = LeadInTrimmer(self._sample_rate_hz)
@@ -159,7 +161,7 @@ class EspeakVoice:
     ) -> Samples:
         """A whole text by any espeak-ng voice, untrimmed: for benchmarks and tests."""
         speaker = Speaker(voice, rate_wpm, pitch)
-        _check(text, speaker)
+        self._check(text, speaker)
         pieces = await self._lane.run(lambda: list(self._speak(text, speaker)), caller=caller)
         return from_pcm16(b"".join(pieces)) if pieces else np.zeros(0, dtype=np.float32)
 
@@ -167,6 +169,12 @@ class EspeakVoice:
         """End the worker. Idempotent."""
         await self._lane.close()
         self._stop_process()
+
+    def _check(self, text: str, speaker: Speaker) -> None:
+        if len(text) > self._longest_characters:
+            raise PayloadTooLarge(f"A sentence to speak has at most {self._longest_characters} characters.")
+        if not VOICE_NAME.fullmatch(speaker.voice):
+            raise InvalidRequest("The name of an espeak-ng voice has letters, digits, '-', '_' and '+' only.")
 
     def _speak(self, text: str, speaker: Speaker) -> Iterator[bytes]:
         """Runs on the lane. Whatever cuts this short, the next sentence meets a worker that is idle."""
@@ -195,13 +203,6 @@ class EspeakVoice:
             process.kill()
 
 
-def _check(text: str, speaker: Speaker) -> None:
-    if len(text) > TEXT_LIMIT_CHARACTERS:
-        raise PayloadTooLarge(f"A sentence to speak has at most {TEXT_LIMIT_CHARACTERS} characters.")
-    if not VOICE_NAME.fullmatch(speaker.voice):
-        raise InvalidRequest("The name of an espeak-ng voice has letters, digits, '-', '_' and '+' only.")
-
-
 def _died() -> EngineUnavailable:
     return EngineUnavailable("The espeak-ng worker ended unexpectedly; it is started again.", retryable=True)
 
@@ -209,7 +210,8 @@ def _died() -> EngineUnavailable:
 def open_adapter(context: AdapterContext) -> EspeakVoice:
     """Needs the package espeakng-loader (extra `starter`); the catalogue's files are its data folder.
 
-    Options: `voice`, `rate_wpm`, `pitch`. Raises `EngineUnavailable` when the worker cannot start.
+    Options: `voice`, `rate_wpm`, `pitch`, `speech_characters`. Raises `EngineUnavailable` when the worker
+    cannot start.
     """
     import espeakng_loader
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final
 
+from aura_local.adapters.answer_types import asked_for, holds
 from aura_local.adapters.registry import AdapterContext
 from aura_local.ports import (
     Caller,
@@ -30,26 +31,35 @@ On the museum's 108 questions and 25 that it does not answer, typed and as spoke
 
 _FRAGMENT_WORDS: Final = 5
 """A shorter sentence ("Yes, free of charge.") needs the next one to be understood."""
+_FEWEST_ADDITION_WORDS: Final = 3
+"""A shorter second sentence is a heading or a mark."""
 _ADDITION_WORDS: Final = 20
 """A longer second sentence makes a spoken answer tiring."""
 _CLOSE_SIMILARITY: Final = 0.1
+_RIGHT_KIND: Final = 0.05
+"""What it is worth, as similarity, that a sentence holds a number when one is asked for."""
 
 
 def choose_sentences(
-    grounding: Sequence[GroundingSentence], *, least_similarity: float = LEAST_SIMILARITY
+    grounding: Sequence[GroundingSentence],
+    *,
+    question: str = "",
+    least_similarity: float = LEAST_SIMILARITY,
 ) -> tuple[GroundingSentence, ...]:
     """The one or two sentences that answer, best first; empty when none is similar enough.
+
+    Of about equally similar ones, that which holds what is asked for (a number, time, person or place).
 
     A second sentence is added only if it is from the same passage, and either short and about as similar
     as the best one, or needed because the best one is a fragment.
     """
     ranked = sorted(grounding, key=lambda sentence: -sentence.similarity)
+    # A question in a document is nearest to the one that was asked, and says nothing.
+    ranked = [one for one in ranked if not one.text.rstrip().endswith("?")] or ranked
     if not ranked or ranked[0].similarity < least_similarity:
         return ()
-    best = ranked[0]
-    following = next(
-        (one for one in ranked[1:] if one.citation == best.citation and one.text != best.text), None
-    )
+    best = _best(ranked, question, least_similarity)
+    following = next((one for one in ranked if one.citation == best.citation and one.text != best.text), None)
     if following is None:
         return (best,)
     fragment = _words(best) < _FRAGMENT_WORDS
@@ -59,6 +69,16 @@ def choose_sentences(
     ):
         return (best, following)
     return (best,)
+
+
+def _best(ranked: Sequence[GroundingSentence], question: str, least_similarity: float) -> GroundingSentence:
+    """`ranked` most similar first, the first one similar enough."""
+    kind = asked_for(question)
+
+    def worth(sentence: GroundingSentence) -> float:
+        return sentence.similarity + (_RIGHT_KIND if kind is not None and holds(sentence.text, kind) else 0.0)
+
+    return max((one for one in ranked if one.similarity >= least_similarity), key=worth)
 
 
 class ExtractiveModel:
@@ -83,7 +103,11 @@ class ExtractiveModel:
         self, conversation: Conversation, limits: GenerationLimits, *, caller: Caller
     ) -> AbstractAsyncContextManager[TextStream]:
         """Answer from the conversation's grounding, a sentence a piece. The limits never bind."""
-        chosen = choose_sentences(conversation.grounding, least_similarity=self._least_similarity)
+        chosen = choose_sentences(
+            conversation.grounding,
+            question=conversation.question,
+            least_similarity=self._least_similarity,
+        )
         sentences = [sentence.text.strip() for sentence in chosen] or [self._decline]
         return _streaming(sentences)
 

@@ -24,6 +24,7 @@ from aura_local.lanes import Lane, StopToken
 from aura_local.ports import Caller, EngineDescription, Priority, Samples
 
 TEXT_LIMIT_CHARACTERS: Final = 2000
+"""Where the option `speech_characters` says nothing else."""
 
 OFFLINE_PHONEME_TYPES: Final = {"espeak", "text"}
 """The other kinds need packages we do not carry, and the Chinese one downloads its dictionary."""
@@ -36,6 +37,7 @@ class PiperSpeech:
         """`voice` is a `piper.PiperVoice`."""
         self._voice = voice
         self._lane = Lane("Piper voice", context.budget)
+        self._longest_characters = int(context.options.get("speech_characters", TEXT_LIMIT_CHARACTERS))
         self._description = EngineDescription("piper", context.model, context.synthetic, context.note)
 
     @property
@@ -53,8 +55,8 @@ class PiperSpeech:
 
         `voice` names a speaker of a model with several. Raises `InvalidRequest` for an unknown one.
         """
-        if len(sentence) > TEXT_LIMIT_CHARACTERS:
-            raise PayloadTooLarge(f"A sentence to speak has at most {TEXT_LIMIT_CHARACTERS} characters.")
+        if len(sentence) > self._longest_characters:
+            raise PayloadTooLarge(f"A sentence to speak has at most {self._longest_characters} characters.")
         speaker_id = self._speaker_id(voice)
 
         def produce(_stop: StopToken) -> Iterator[Samples]:
@@ -105,7 +107,8 @@ class _Closed:
 def open_adapter(context: AdapterContext) -> PiperSpeech:
     """Needs `voice.onnx` and `voice.onnx.json` (or any one `.onnx` with its `.onnx.json`).
 
-    Option: `threads` (default 1), compute threads per sentence. Raises `ModelMissing`, `ModelDamaged`.
+    Options: `threads` (default 1), compute threads per sentence; `speech_characters`, the longest
+    text. Raises `ModelMissing`, `ModelDamaged`.
     """
     from piper import PiperConfig, PiperVoice
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from aura_local.administration.backups import Backups
 from aura_local.administration.people import People
+from aura_local.administration.secrets import Secrets
 from aura_local.administration.service_keys import ServiceKeys
 from aura_local.administration.tenants import Tenants
 from aura_local.administration.widgets import Widgets
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 class Administration:
     people: People
     keys: ServiceKeys
+    secrets: Secrets
     widgets: Widgets
     tenants: Tenants
     backups: Backups
@@ -41,6 +43,7 @@ class Administration:
         return cls(
             people=People(accounts.directory, accounts.links, accounts.logins, AuditLog(catalog.database)),
             keys=ServiceKeys(accounts.api_keys),
+            secrets=Secrets(catalog, leases),
             widgets=Widgets(accounts.visitors),
             tenants=Tenants(catalog, leases, tiers),
             backups=Backups(catalog, leases, master_key),

@@ -45,7 +45,7 @@ class ServiceKeys:
         return await self._keys.issue(actor.tenant, label, scopes=granted, expires_at=expires_at, also=also)
 
     async def rotate(self, actor: Principal, key_id: str, *, overlap: timedelta) -> IssuedKey:
-        """A successor with the same scopes; the old key works for `overlap` more, at most 7 days.
+        """A successor with the same scopes; the old key works for `overlap` more.
 
         Raises `PermissionDenied` for a key that can do more than the actor, who is shown its successor.
         """

@@ -29,6 +29,8 @@ Action = Literal[
     "signing_key.rotated",
     "widget.created",
     "widget.revoked",
+    "secret.stored",
+    "secret.removed",
     "tenant.created",
     "tenant.renamed",
     "tenant.suspended",

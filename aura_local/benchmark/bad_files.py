@@ -10,7 +10,7 @@ from typing import Final
 import anyio
 
 from aura_local.audio.decode import decode_audio
-from aura_local.benchmark.server_calls import Reply, ask_typed, upload
+from aura_local.benchmark.server_calls import ask_typed
 from aura_local.benchmark.server_process import RunningServer
 from aura_local.errors import AuraError
 from aura_local.ports import SPEECH_RATE_HZ, Caller, Priority, SpeechToText
@@ -35,14 +35,9 @@ class Outcome:
     """It was read, or one typed error says what is wrong."""
 
 
-async def send_documents(server: RunningServer, folder: Path) -> list[Outcome]:
-    """Upload every file of a folder and its subfolders."""
-    return [await _send(server, folder, path) for path in _files(folder)]
-
-
 async def transcribe_recordings(recogniser: SpeechToText, folder: Path) -> list[Outcome]:
     """Decode and transcribe every file of a folder and its subfolders, as `aura transcribe` does."""
-    return [await _transcribe(recogniser, folder, path) for path in _files(folder)]
+    return [await _transcribe(recogniser, folder, path) for path in files_of(folder)]
 
 
 async def still_answers(server: RunningServer) -> bool:
@@ -51,34 +46,10 @@ async def still_answers(server: RunningServer) -> bool:
     return reply.status == 200 and bool(reply.body["citations"])
 
 
-def _files(folder: Path) -> list[Path]:
+def files_of(folder: Path) -> list[Path]:
+    """Every file of a folder and its subfolders, but for what describes them."""
     names = ("README.md", "manifest.jsonl")
     return sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in names)
-
-
-async def _send(server: RunningServer, folder: Path, path: Path) -> Outcome:
-    content = await anyio.Path(path).read_bytes()
-    began_s = time.monotonic()
-    reply = Reply(0, None)
-    with anyio.move_on_after(FILE_WITHIN_S):
-        reply = await upload(server, path.name, content)
-    result, message = _meaning(reply)
-    return Outcome(
-        file=str(path.relative_to(folder)),
-        result=result,
-        message=message,
-        seconds=round(time.monotonic() - began_s, 2),
-        clear=result == "indexed" or (bool(message) and reply.status in (201, 400, 413, 415, 422)),
-    )
-
-
-def _meaning(reply: Reply) -> tuple[str, str]:
-    match reply.body:
-        case {"status": str(status), "reason": reason}:
-            return status, str(reason or "")
-        case {"error": {"code": str(code), "message": str(message)}}:
-            return code, message
-    return f"HTTP {reply.status}", ""
 
 
 async def _transcribe(recogniser: SpeechToText, folder: Path, path: Path) -> Outcome:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from aura_local.benchmark.hostile_frames import TEXT, frame, hostile_frame
+from aura_local.benchmark.hostile_session import resuming_start, session_frame
+from aura_local.benchmark.raw_socket import RawSocket
 
 PATIENCE_S: Final = 10.0
 """A server that has not taken, answered or closed something by then hangs."""
@@ -19,8 +22,15 @@ STARTED_SHARE: Final = 0.8
 """Of the connections, those that open a session first: frames then reach more code."""
 LEFT_SHARE: Final = 0.3
 """Of the connections, those that are cut without a word."""
+INSIDE_EVERY: Final = 3
+"""One connection in so many waits for its session before it begins: else most never have one."""
+RESUMED_SHARE: Final = 0.5
+"""Of those, the ones that come back after a cut."""
 CHECK_EVERY: Final = 25
 """Connections between two honest ones."""
+
+_REFUSED: Final = re.compile(rb'"type": ?"error"')
+_READY: Final = re.compile(rb'"type": ?"ready".*?"resume": ?"(?P<token>[A-Za-z0-9_-]{43})"')
 
 
 @dataclass(slots=True)
@@ -30,8 +40,12 @@ class FuzzReport:
     seed: int
     frames: int = 0
     connections: int = 0
-    sessions: int = 0
+    sessions_reached: int = 0
     """Connections that were greeted with `ready`."""
+    sessions_resumed: int = 0
+    """Connections that were let back into a session which they had left."""
+    frames_inside: int = 0
+    """Of the frames, those that were made for an open session and sent into one."""
     closed_with: Counter[int] = field(default_factory=Counter)
     """Close codes of the server; 0 where it just hung up."""
 
@@ -39,7 +53,8 @@ class FuzzReport:
 async def fuzz_frames(url: str, key: str, *, frames: int, seed: int) -> FuzzReport:
     """Send at least `frames` hostile frames to the socket at `url` (ws://), over many connections.
 
-    The same seed sends the same frames. Raises `AssertionError`, which names the seed and the connection,
+    One connection in three opens a session first. The same seed sends the same frames, but for the tokens of
+    sessions. Raises `AssertionError`, which names the seed and the connection,
     when the server does not take, answer or close something in time, or greets an honest client no more.
     """
     report = FuzzReport(seed)
@@ -49,7 +64,8 @@ async def fuzz_frames(url: str, key: str, *, frames: int, seed: int) -> FuzzRepo
         report.connections += 1
         try:
             async with asyncio.timeout(PATIENCE_S):
-                await _one_connection(url, key, chance, frames - report.frames, report)
+                throw = _inside if report.connections % INSIDE_EVERY == 0 else _at_the_door
+                await throw(url, key, chance, frames - report.frames, report)
         except TimeoutError as error:
             raise AssertionError(f"the server hangs: {name}") from error
         if report.connections % CHECK_EVERY == 0 and not await greets(url, key):
@@ -81,72 +97,64 @@ async def _greeting(url: str, key: str) -> dict[str, Any]:
         return greeting
 
 
-async def _one_connection(url: str, key: str, chance: random.Random, left: int, report: FuzzReport) -> None:
-    reader, writer = await _upgraded(url)
-    received = bytearray()
-    listening = asyncio.create_task(_listen(reader, received))
+async def _at_the_door(url: str, key: str, chance: random.Random, left: int, report: FuzzReport) -> None:
+    """A connection that is hostile from its first or second frame on; few of them get as far as a session."""
+    socket = await RawSocket.open(url)
     try:
         if chance.random() < STARTED_SHARE:
-            writer.write(frame(TEXT, json.dumps({"type": "start", "key": key}).encode()))
-        for _ in range(min(left, chance.randrange(1, FRAMES_PER_CONNECTION))):
-            if listening.done():
-                break
-            report.frames += 1
-            writer.write(_dribbled(hostile_frame(chance), chance))
-            await writer.drain()
-            await asyncio.sleep(0)
-        if chance.random() < LEFT_SHARE:
-            writer.transport.abort()
-        else:
-            # An announced end of a message may still be awaited: closing for good ends that too.
-            writer.write(frame(8, (1000).to_bytes(2, "big")))
-            writer.write_eof()
-        await listening
-    except (ConnectionError, OSError):
-        await listening
+            await socket.send(_start(key))
+        await _throw(socket, chance, left, report, hostile_frame)
+        await socket.leave(politely=chance.random() >= LEFT_SHARE)
     finally:
-        listening.cancel()
-        writer.transport.abort()
-    report.sessions += b'"type":"ready"' in received or b'"type": "ready"' in received
-    report.closed_with[_close_code(received)] += 1
+        socket.drop()
+    report.sessions_reached += _READY.search(socket.received) is not None
+    report.closed_with[socket.close_code] += 1
 
 
-def _dribbled(data: bytes, chance: random.Random) -> bytes:
-    """Sometimes only the first part of a frame: the next one is then read as its rest."""
-    return data if chance.random() < 0.98 else data[: chance.randrange(1, len(data) + 1)]
+async def _inside(url: str, key: str, chance: random.Random, left: int, report: FuzzReport) -> None:
+    """A connection that is honest until it has a session; some come back to it after a cut."""
+    opening = _start(key)
+    for attempt in range(1 + (chance.random() < RESUMED_SHARE)):
+        socket = await RawSocket.open(url)
+        try:
+            await socket.send(opening)
+            await socket.until_received(_READY, _REFUSED)
+            ready = _READY.search(socket.received)
+            if ready is not None:
+                report.sessions_reached += attempt == 0
+                report.sessions_resumed += attempt
+                opening = resuming_start(chance, key, ready["token"].decode())
+                sent = report.frames
+                await _throw(socket, chance, left, report, session_frame)
+                report.frames_inside += report.frames - sent
+            await socket.leave(politely=attempt > 0 and chance.random() >= LEFT_SHARE)
+        finally:
+            socket.drop()
+        report.closed_with[socket.close_code] += 1
+        if ready is None:
+            return
 
 
-async def _listen(reader: asyncio.StreamReader, received: bytearray) -> None:
+async def _throw(
+    socket: RawSocket,
+    chance: random.Random,
+    left: int,
+    report: FuzzReport,
+    make: Callable[[random.Random], bytes],
+) -> None:
+    """Send frames until there are enough of them, or the server hangs up."""
     try:
-        while data := await reader.read(65_536):
-            received += data
-    except ConnectionError:
-        pass
+        for _ in range(min(left, chance.randrange(1, FRAMES_PER_CONNECTION))):
+            if socket.over:
+                return
+            report.frames += 1
+            data = make(chance)
+            # Sometimes only the first part of a frame: the next one is then read as its rest.
+            whole = make is session_frame or chance.random() < 0.98
+            await socket.send(data if whole else data[: chance.randrange(1, len(data) + 1)])
+    except OSError:
+        pass  # hung up meanwhile
 
 
-async def _upgraded(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """A connection whose handshake is done, with nothing in front of the bare stream."""
-    parts = urlsplit(url)
-    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-    lines = (
-        f"GET {parts.path} HTTP/1.1",
-        f"Host: {parts.netloc}",
-        "Connection: Upgrade",
-        "Upgrade: websocket",
-        "Sec-WebSocket-Version: 13",
-        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
-    )
-    writer.write("\r\n".join((*lines, "", "")).encode())
-    head = await reader.readuntil(b"\r\n\r\n")
-    if not head.startswith(b"HTTP/1.1 101 "):
-        raise AssertionError(f"the handshake was answered with {head.splitlines()[0].decode()}")
-    return reader, writer
-
-
-def _close_code(received: bytearray) -> int:
-    """From the close frame at the very end, which the server neither masks nor splits."""
-    for size_bytes in range(min(126, len(received) - 1)):
-        start = len(received) - size_bytes - 2
-        if received[start] == 0x88 and received[start + 1] == size_bytes:
-            return int.from_bytes(received[start + 2 : start + 4], "big")
-    return 0
+def _start(key: str) -> bytes:
+    return frame(TEXT, json.dumps({"type": "start", "key": key}).encode())

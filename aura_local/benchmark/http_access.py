@@ -63,14 +63,21 @@ class HttpAccess:
 
     async def upload(self, name: str, content: bytes, *, wait: bool = False) -> Answer:
         """One document; `wait` until it is indexed."""
+        path = f"/api/documents/upload{'?wait=true' if wait else ''}"
+        return await self._send_file("POST", path, name, content)
+
+    async def replace(self, document_id: str, name: str, content: bytes) -> Answer:
+        """The next version of a document."""
+        return await self._send_file("PUT", f"/api/documents/{document_id}/content", name, content)
+
+    async def _send_file(self, method: str, path: str, name: str, content: bytes) -> Answer:
         boundary = secrets.token_hex(16)
         head = (
             f'--{boundary}\r\ncontent-disposition: form-data; name="file"; filename="{quote(name)}"\r\n'
             "content-type: application/octet-stream\r\n\r\n"
         )
         body = head.encode() + content + f"\r\n--{boundary}--\r\n".encode()
-        path = f"/api/documents/upload{'?wait=true' if wait else ''}"
-        return await self._ask("POST", path, body, {}, f"multipart/form-data; boundary={boundary}")
+        return await self._ask(method, path, body, {}, f"multipart/form-data; boundary={boundary}")
 
     async def _ask(
         self, method: str, path: str, body: bytes | None, headers: dict[str, str], kind: str = JSON

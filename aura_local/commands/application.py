@@ -25,10 +25,12 @@ COMMANDS: Final = (
     "say",
     "demo",
     "ingest",
+    "search",
     "reindex",
     "tenant",
     "user",
     "key",
+    "secret",
     "usage",
     "audit",
     "backup",
@@ -36,6 +38,7 @@ COMMANDS: Final = (
     "tls",
     "doctor",
     "bench",
+    "eval",
     "version",
 )
 """Modules of this package, in the order of the help page."""

@@ -1,4 +1,4 @@
-"""`aura bench voice|answers|footprint`"""
+"""`aura bench voice|answers|retrieval|footprint`"""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from aura_local.commands.panels import INSTALLATION
 from aura_local.commands.running import run_command
 
 if TYPE_CHECKING:
+    from aura_local.benchmark.retrieval_benchmark import RetrievalSizes
     from aura_local.settings_sources import LoadedSettings
 
 
@@ -20,6 +21,7 @@ def register(application: typer.Typer) -> None:
     group = typer.Typer(help="Measure this installation.", no_args_is_help=True)
     group.command("voice")(voice)
     group.command("answers")(answers)
+    group.command("retrieval")(retrieval)
     group.command("footprint")(footprint)
     application.add_typer(group, name="bench", rich_help_panel=INSTALLATION)
 
@@ -80,6 +82,44 @@ def answers(
         run_command(work, home=Path(folder) / "home", profile=profile)
 
 
+def retrieval(
+    report: Annotated[
+        Path | None, typer.Option("--json", help="Write the report to this file.", dir_okay=False)
+    ] = None,
+    passages: Annotated[int, typer.Option(help="Passages to search.", min=100)] = 20_000,
+    small_files: Annotated[int, typer.Option(help="Small files that are indexed apart.", min=0)] = 100,
+    questions: Annotated[int, typer.Option(help="Questions asked.", min=1)] = 200,
+    texts: Annotated[
+        Path | None,
+        typer.Option(
+            help="Take sentences from the .md and .txt files of this folder; else from the museum's.",
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Chooses the sentences.")] = 7,
+    profile: ProfileOption = "demo",
+) -> None:
+    """Index many documents, then search them: passages per second, milliseconds, recall (about 6 minutes).
+
+    Uses a data folder of its own.
+    """
+    from tempfile import TemporaryDirectory
+
+    from aura_local.benchmark.retrieval_benchmark import RetrievalSizes
+
+    sizes = RetrievalSizes(passages=passages, small_files=small_files, questions=questions)
+    with TemporaryDirectory(prefix="aura-bench-") as folder:
+
+        async def work(loaded: LoadedSettings) -> None:
+            result = await _retrieval(loaded, sizes, texts, seed)
+            _show(result, "Documents in, passages found")
+            if report is not None:
+                _write(report, result)
+
+        run_command(work, home=Path(folder) / "home", profile=profile)
+
+
 def footprint(
     report: Annotated[
         Path | None, typer.Option("--json", help="Write the report to this file.", dir_okay=False)
@@ -115,6 +155,31 @@ async def _answers(loaded: LoadedSettings, questions: int | None) -> dict[str, A
         tenant, _ = await ensure_demo_tenant(engine)
         async with engine.leases.lease(tenant.id) as handle:
             return await run_answer_benchmark(engine, handle, room, questions=questions, say=_say)
+
+
+async def _retrieval(
+    loaded: LoadedSettings, sizes: RetrievalSizes, texts: Path | None, seed: int
+) -> dict[str, Any]:
+    import secrets
+
+    from aura_local.benchmark.retrieval_benchmark import run_retrieval_benchmark
+    from aura_local.benchmark.varied_text import VariedText, sentences_below
+    from aura_local.commands.engines import engine_room_of
+    from aura_local.data_files import data_folder
+    from aura_local.engine import Engine
+    from aura_local.errors import InvalidRequest
+
+    try:
+        text = VariedText(sentences_below(texts or data_folder("knowledge")), seed)
+    except ValueError as error:
+        raise InvalidRequest("The folder has no .md or .txt file with sentences.") from error
+    room = await engine_room_of(loaded)
+    async with Engine.open(loaded, room=room, passphrase=secrets.token_urlsafe) as engine:
+        await engine.ready()
+        tenant = await engine.catalog.create_tenant("Retrieval benchmark")
+        async with engine.leases.lease(tenant.id) as handle:
+            embedder = room.engine("embedder")
+            return await run_retrieval_benchmark(engine, handle, embedder, text, sizes, say=_say)
 
 
 def _say(line: str) -> None:

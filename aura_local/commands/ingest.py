@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aura_local.commands.document_files import SUFFIXES, accept_file, documents_in, for_each
 from aura_local.commands.failures import ExitCode
 from aura_local.commands.options import HomeOption, JsonOption, ProfileOption, TenantOption
 from aura_local.commands.output import print_json, progress_console
 from aura_local.commands.panels import DOCUMENTS
 from aura_local.commands.running import run_command
-from aura_local.errors import DocumentUnreadable, InvalidRequest, PayloadTooLarge
+from aura_local.errors import InvalidRequest, UnreadableInput
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from aura_local.commands.kept_folder import FolderNews
     from aura_local.engine import Engine
+    from aura_local.retrieval.document_progress import IndexingProgress
     from aura_local.settings_sources import LoadedSettings
     from aura_local.storage.leases import TenantHandle
-
-SUFFIXES: Final = frozenset({".txt", ".md", ".markdown", ".html", ".htm", ".pdf", ".docx"})
-"""What is taken from folders; a file that is named is always tried."""
-CHUNK_BYTES: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +53,27 @@ def ingest(
     public: Annotated[
         bool, typer.Option("--public", help="Visitors may find them too; those there already as well.")
     ] = False,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="Go on: what is added, changed and removed in the folders is so here."),
+    ] = False,
     as_json: JsonOption = False,
     profile: ProfileOption = None,
     home: HomeOption = None,
 ) -> None:
-    """Add documents (txt, md, html, pdf, docx) to a tenant and make them findable.
+    """Add documents to a tenant and make them findable.
 
     A document that is there already is left as it is; one that failed is tried again. Exit code 1 when
-    any file failed; the others are kept.
+    any file failed; the others are kept. With --watch a file that changes replaces its document, and one
+    that is removed takes its document with it, until Control-C.
     """
 
     async def work(loaded: LoadedSettings) -> ExitCode:
+        if watch and as_json:
+            raise InvalidRequest("--watch tells what it does line by line, not as one JSON value.")
+        if watch:
+            await _watch(loaded, paths, tenant, public=public)
+            return ExitCode.DONE
         outcomes = await _ingest(loaded, paths, tenant, public=public)
         if as_json:
             print_json({"documents": [_as_json(outcome) for outcome in outcomes]})
@@ -74,32 +84,10 @@ def ingest(
     run_command(work, home=home, profile=profile, as_json=as_json)
 
 
-def documents_in(paths: Iterable[Path]) -> Iterator[Path]:
-    """The files to read, each once: named ones, and those of known kinds in folders, hidden ones not."""
-    seen: set[Path] = set()
-    for path in paths:
-        found = [path] if path.is_file() else sorted(_inside(path))
-        for file in found:
-            if file.resolve() not in seen:
-                seen.add(file.resolve())
-                yield file
-
-
-def _inside(folder: Path) -> Iterator[Path]:
-    for file in folder.rglob("*"):
-        hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-        if not hidden and file.suffix.lower() in SUFFIXES and file.is_file():
-            yield file
-
-
 async def _ingest(
     loaded: LoadedSettings, paths: list[Path], tenant_name: str | None, *, public: bool
 ) -> list[Ingested]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    from aura_local.commands.engines import wait_for_engines
-    from aura_local.commands.opening import open_engine
-    from aura_local.commands.tenants import find_tenant
 
     files = list(documents_in(paths))
     if not files:
@@ -112,15 +100,47 @@ async def _ingest(
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
+    outcomes: dict[Path, Ingested] = {}
+    async with _tenant(loaded, tenant_name) as (engine, handle):
+        with Progress(*columns, console=progress_console()) as progress:
+            every = progress.add_task("documents", total=len(files))
+
+            async def take(file: Path) -> None:
+                outcomes[file] = await _ingest_file(engine, handle, file, progress, public=public)
+                progress.advance(every)
+
+            await for_each(files, take)
+    return [outcomes[file] for file in files]
+
+
+async def _watch(loaded: LoadedSettings, paths: list[Path], tenant_name: str | None, *, public: bool) -> None:
+    import anyio
+
+    from aura_local.commands.kept_folder import KeptFolder, follow
+
+    if any(not path.is_dir() for path in paths):
+        raise InvalidRequest("Only folders can be kept in step: leave the files out, or --watch.")
+    async with _tenant(loaded, tenant_name) as (engine, handle):
+        folders = {
+            path: KeptFolder(path, engine=engine, handle=handle, public=public, tell=_tell) for path in paths
+        }
+        print("Keeping in step; Control-C ends it.", flush=True)
+        await follow(folders, anyio.Event())
+
+
+@asynccontextmanager
+async def _tenant(
+    loaded: LoadedSettings, tenant_name: str | None
+) -> AsyncIterator[tuple[Engine, TenantHandle]]:
+    from aura_local.commands.engines import wait_for_engines
+    from aura_local.commands.opening import open_engine
+    from aura_local.commands.tenants import find_tenant
+
     async with open_engine(loaded) as engine:
         owner = await find_tenant(engine.catalog, tenant_name)
         await wait_for_engines(engine, "embedder")
         async with engine.leases.lease(owner.id) as handle:
-            with Progress(*columns, console=progress_console()) as progress:
-                outcomes = []
-                for file in progress.track(files, description="documents"):
-                    outcomes.append(await _ingest_file(engine, handle, file, progress, public=public))
-    return outcomes
+            yield engine, handle
 
 
 async def _ingest_file(
@@ -128,37 +148,26 @@ async def _ingest_file(
 ) -> Ingested:
     bar = progress.add_task(file.name, total=None)
 
-    def show(done: int, total: int) -> None:
-        progress.update(bar, completed=done, total=total)
+    def show(step: IndexingProgress) -> None:
+        progress.update(bar, completed=step.passages_done, total=step.passages_total)
 
-    limit_bytes = engine.settings.limits.upload_bytes
     try:
-        accepted = await engine.ingestion.add(
-            handle,
-            file.name,
-            _chunks(file),
-            limit_bytes=limit_bytes,
-            audience="public" if public else "members",
-        )
-        if public and accepted.audience != "public":
-            await engine.ingestion.set_audience(handle, accepted.id, "public")
+        accepted = await accept_file(engine, handle, file, public=public)
         record = await engine.ingestion.index(handle, accepted.id, progress=show)
-    except (InvalidRequest, PayloadTooLarge, DocumentUnreadable) as error:
+    except (InvalidRequest, UnreadableInput) as error:
         return Ingested(file, None, False, 0, error.message)
     finally:
         progress.remove_task(bar)
     return Ingested(file, record.id, record.status == "indexed", record.passage_count or 0, record.reason)
 
 
-async def _chunks(file: Path) -> AsyncIterator[bytes]:
-    import anyio
-
-    try:
-        async with await anyio.open_file(file, "rb") as source:
-            while chunk := await source.read(CHUNK_BYTES):
-                yield chunk
-    except OSError as error:
-        raise DocumentUnreadable(f"The file cannot be read: {error.strerror}.") from error
+def _tell(news: FolderNews) -> None:
+    text = f"{news.outcome}: {news.path}"
+    if news.outcome == "indexed":
+        text += f", {news.passages} passages"
+    if news.reason:
+        text += f": {news.reason}"
+    typer.secho(text, fg="red" if news.outcome == "failed" else None)
 
 
 def _as_json(outcome: Ingested) -> dict[str, object]:

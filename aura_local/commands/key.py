@@ -98,7 +98,7 @@ def rotate(
     key_id: KeyArgument,
     tenant: TenantOption = None,
     overlap_hours: Annotated[
-        int, typer.Option("--overlap-hours", min=0, help="How long the old key works on; a week at most.")
+        int, typer.Option("--overlap-hours", min=0, max=8760, help="How long the old key works on.")
     ] = 24,
     as_json: JsonOption = False,
     home: HomeOption = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from aura_local.ports import Samples, SpeechToText, VoiceActivityDetector
     from aura_local.settings_sources import LoadedSettings
 
-LONGEST_RECORDING_S: Final = 1800.0
-
 
 def register(application: typer.Typer) -> None:
     application.command("transcribe", rich_help_panel=CONVERSING)(transcribe)
@@ -28,7 +26,9 @@ def transcribe(
     file: Annotated[
         Path,
         typer.Argument(
-            help="WAV, FLAC, Ogg, WebM, MP3 or MP4; up to half an hour.", exists=True, dir_okay=False
+            help="WAV, FLAC, Ogg, WebM, MP3 or MP4; half an hour unless the settings say otherwise.",
+            exists=True,
+            dir_okay=False,
         ),
     ],
     language: Annotated[str | None, typer.Option("--language", help="ISO 639-1, e.g. `en`.")] = None,
@@ -43,7 +43,7 @@ def transcribe(
         from aura_local.commands.engines import open_engine_room
 
         # Decoded first: a file that cannot be read is told before the models load.
-        audio = await decode_audio(_read(file), limit_s=LONGEST_RECORDING_S)
+        audio = await decode_audio(_read(file), limit_s=loaded.values.limits.recording_s)
         spoken = language or loaded.values.voice.language
         async with open_engine_room(loaded) as room:
             utterances = await _transcribe(room, audio.samples, spoken, show=not as_json)

@@ -101,36 +101,24 @@ def role(
     home: HomeOption = None,
 ) -> None:
     """Give a person another role; what they are doing ends within a second."""
-
-    async def work(_loaded: LoadedSettings, people: People, actor: Principal) -> None:
-        await people.set_role(actor, (await _find(people, actor, email)).id, role)
-        _print_done(as_json, "role", role)
-
-    _run(work, tenant, home=home, as_json=as_json)
+    done = ("role", role)
+    _change(email, tenant, home, as_json, done, lambda people, actor, id: people.set_role(actor, id, role))
 
 
 def suspend(
     email: EmailArgument, tenant: TenantOfUser = None, as_json: JsonOption = False, home: HomeOption = None
 ) -> None:
     """Suspend a person: every credential of theirs stops working within a second."""
-
-    async def work(_loaded: LoadedSettings, people: People, actor: Principal) -> None:
-        await people.suspend(actor, (await _find(people, actor, email)).id)
-        _print_done(as_json, "status", "suspended")
-
-    _run(work, tenant, home=home, as_json=as_json)
+    done = ("status", "suspended")
+    _change(email, tenant, home, as_json, done, lambda people, actor, id: people.suspend(actor, id))
 
 
 def resume(
     email: EmailArgument, tenant: TenantOfUser = None, as_json: JsonOption = False, home: HomeOption = None
 ) -> None:
     """Let a suspended person in again."""
-
-    async def work(_loaded: LoadedSettings, people: People, actor: Principal) -> None:
-        await people.resume(actor, (await _find(people, actor, email)).id)
-        _print_done(as_json, "status", "active")
-
-    _run(work, tenant, home=home, as_json=as_json)
+    done = ("status", "active")
+    _change(email, tenant, home, as_json, done, lambda people, actor, id: people.resume(actor, id))
 
 
 def reset(
@@ -149,12 +137,29 @@ def remove(
     email: EmailArgument, tenant: TenantOfUser = None, as_json: JsonOption = False, home: HomeOption = None
 ) -> None:
     """Remove a person for good."""
+    done = ("status", "removed")
+    _change(email, tenant, home, as_json, done, lambda people, actor, id: people.remove(actor, id))
+
+
+def _change(
+    email: str,
+    tenant_name: str | None,
+    home: HomeOption,
+    as_json: bool,
+    done: tuple[str, str],
+    act: Callable[[People, Principal, str], Awaitable[None]],
+) -> None:
+    """Carry out `act` on the person of this address; `done` is what is so then, and its new value."""
 
     async def work(_loaded: LoadedSettings, people: People, actor: Principal) -> None:
-        await people.remove(actor, (await _find(people, actor, email)).id)
-        _print_done(as_json, "status", "removed")
+        await act(people, actor, (await _find(people, actor, email)).id)
+        what, now = done
+        if as_json:
+            print_json({what: now})
+        else:
+            print(f"Done: {what} {now}.")
 
-    _run(work, tenant, home=home, as_json=as_json)
+    _run(work, tenant_name, home=home, as_json=as_json)
 
 
 def _run(
@@ -199,10 +204,3 @@ def _print_link(loaded: LoadedSettings, secret: str, expires_at: str | None, *, 
     print(link)
     until = f" until {moment(expires_at)}" if expires_at else ""
     typer.echo(f"It works once{until}; hand it over by a way you trust.", err=True)
-
-
-def _print_done(as_json: bool, what: str, now: str) -> None:
-    if as_json:
-        print_json({what: now})
-    else:
-        print(f"Done: {what} {now}.")

@@ -47,7 +47,7 @@ COPIED_WORDS: Final = 3
 
 NOTHING_FOUND: Final = Grounding((), (), answerable=False)
 
-_WORD: Final = re.compile(r"[a-z0-9]+(?:'[a-z]+)?")
+_WORD: Final = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 _NEGATIONS: Final = frozenset(
     "no not never none nothing nobody neither nor cannot without closed except".split()
 )
@@ -73,6 +73,16 @@ def near_best(sentences: Sequence[GroundingSentence]) -> tuple[GroundingSentence
     return tuple(sentence for sentence in sentences if sentence.similarity >= least)
 
 
+def quoted_from(quotation: str, grounding: Sequence[GroundingSentence]) -> GroundingSentence | None:
+    """The sentence that a quotation, perhaps a shortened one, is taken from; None for other words."""
+    said = words_of(quotation)
+    for sentence in grounding if said else ():
+        if quotation.strip() in sentence.text:
+            return sentence
+    whole = (sentence for sentence in grounding if said and _is_subsequence(said, words_of(sentence.text)))
+    return next(whole, None)
+
+
 class SupportCheck:
     """Checks the sentences drafted for one question.
 
@@ -85,30 +95,35 @@ class SupportCheck:
 
     def __init__(self, question: str, sentences: Sequence[GroundingSentence]) -> None:
         """`sentences` most similar first."""
-        self._asked = frozenset(_content_words(question))
+        self._asked = frozenset(content_words(question))
         self._subject = (
-            self._asked & frozenset(_content_words(sentences[0].text)) if sentences else frozenset()
+            self._asked & frozenset(content_words(sentences[0].text)) if sentences else frozenset()
         )
-        contents = [(source, _content_words(source.text)) for source in near_best(sentences)]
+        contents = [(source, content_words(source.text)) for source in near_best(sentences)]
         self._sources = [(source, words) for source, words in contents if self._subject.issubset(words)]
 
     def find(self, draft: str) -> GroundingSentence | None:
         """The sentence that a draft rests on, or None."""
-        words = _content_words(draft)
+        words = content_words(draft)
+        if len(words_of(draft)) < COPIED_WORDS:
+            return (
+                None  # a single word of a passage is no answer, but may be what a passage demands to be said
+            )
         for sentence, source in self._sources:
             if (
                 set(words) & set(source) - self._asked
                 and self._subject.issubset(words)
                 and self._agrees(words, source)
-                and _exact(words) == _exact(source)
-                and _negated(draft) == _negated(sentence.text)
+                and exact_words(words) == exact_words(source)
+                and negated(draft) == negated(sentence.text)
+                and _keeps_enough(words, source)
             ):
                 return sentence
         return None
 
     def possible(self, beginning: str) -> bool:
         """Whether a draft that begins like this may still pass; its last word may be unfinished."""
-        words = _content_words(beginning.rpartition(" ")[0])
+        words = content_words(beginning.rpartition(" ")[0])
         return any(self._agrees(words, source) for _, source in self._sources)
 
     def copied(self, beginning: str) -> GroundingSentence | None:
@@ -116,11 +131,11 @@ class SupportCheck:
 
         There is nothing left to write then: the rest of the sentence is known.
         """
-        words = _words(beginning.rpartition(" ")[0])
+        words = words_of(beginning.rpartition(" ")[0])
         if len(words) < COPIED_WORDS:
             return None
         for sentence, _ in self._sources:
-            if _words(sentence.text)[: len(words)] == words:
+            if words_of(sentence.text)[: len(words)] == words:
                 return sentence
         return None
 
@@ -132,12 +147,14 @@ class SupportCheck:
         return _is_subsequence([word for word in words if word in source], source)
 
 
-def _words(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
+    """All words in lower case."""
     return _WORD.findall(text.lower().replace("’", "'"))
 
 
-def _content_words(text: str) -> list[str]:
-    return [_stem(word) for word in _words(text) if word not in _FUNCTION_WORDS]
+def content_words(text: str) -> list[str]:
+    """The words that say something, without plural and possessive endings."""
+    return [_stem(word) for word in words_of(text) if word not in _FUNCTION_WORDS]
 
 
 def _stem(word: str) -> str:
@@ -148,7 +165,7 @@ def _stem(word: str) -> str:
     return word
 
 
-def _exact(words: Sequence[str]) -> list[str]:
+def exact_words(words: Sequence[str]) -> list[str]:
     """Numbers and days: left out of "ten for adults, five for children", they change who pays what."""
     return [word for word in words if _is_exact(word)]
 
@@ -157,8 +174,18 @@ def _is_exact(word: str) -> bool:
     return word.isdigit() or word in _NUMBERS or word in _DAYS
 
 
-def _negated(text: str) -> bool:
-    return any(word in _NEGATIONS or word.endswith("n't") for word in _words(text))
+def negated(text: str) -> bool:
+    """Whether a text says that something is not so."""
+    return any(word in _NEGATIONS or word.endswith("n't") for word in words_of(text))
+
+
+def _keeps_enough(words: Sequence[str], source: Sequence[str]) -> bool:
+    """Whether a draft that adds words of the question keeps half of its source's.
+
+    Else a single word of a source could be made the answer to anything: "the watchword is ...".
+    """
+    shared = set(words) & set(source)
+    return shared.issuperset(words) or 2 * len(shared) >= len(set(source))
 
 
 def _is_subsequence(words: Sequence[str], source: Sequence[str]) -> bool:

@@ -125,7 +125,9 @@ class LiveReplies:
         memory = self.speaking.memory
         # A suspended reply ends where it was cut if these words are real: the prompt goes by that already.
         cut = tuple(Exchange(r.question, r.heard_text) for r in self._replies.values() if r.heard_samples)
-        return Question(text, self._conversation_id, memory.exchanges + cut, self.caller(priority))
+        history = memory.exchanges + cut
+        language = self.speaking.language
+        return Question(text, self._conversation_id, history, self.caller(priority), language)
 
     async def forget(self) -> None:
         """The session is over: its prompt cache goes."""
@@ -170,6 +172,7 @@ class LiveReplies:
             caller=question.caller,
             stopwatch=stopwatch,
             doubted=lambda: self._doubt(turn, revision, text),
+            language=speaking.language,
         )
 
     @asynccontextmanager

@@ -6,7 +6,7 @@ to the words that had been spoken by then.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
 import anyio
@@ -27,6 +27,8 @@ class _Clause:
     end_sample: int
     voiced_end_sample: int
     """Where the last word ends; the silence after it belongs to no word."""
+    lengths: tuple[int, ...]
+    """Letters that were said for each word of the text."""
 
 
 class ReplyAudio:
@@ -49,9 +51,14 @@ class ReplyAudio:
         """Nothing will be added any more."""
         return self._finished
 
-    def begin_clause(self, text: str) -> None:
-        """The samples added from now on speak `text`."""
-        self._clauses.append(_Clause(text, self._length, self._length, self._length))
+    def begin_clause(self, text: str, lengths: Sequence[int] = ()) -> None:
+        """The samples added from now on speak `text`.
+
+        `lengths`: letters said for each word of it, where that is not how it is written: "£12.50" takes
+        as long as "twelve pounds fifty".
+        """
+        letters = tuple(lengths) or tuple(len(word) for word in text.split())
+        self._clauses.append(_Clause(text, self._length, self._length, self._length, letters))
 
     def add(self, samples: Samples) -> None:
         """Append samples (shape (n,), float32) of the clause that was begun last."""
@@ -101,9 +108,8 @@ class ReplyAudio:
                 heard.append(clause.text.strip())
             else:
                 spoken = heard_samples - clause.first_sample
-                heard.append(
-                    _words_within(clause.text, spoken / (clause.voiced_end_sample - clause.first_sample))
-                )
+                share = spoken / (clause.voiced_end_sample - clause.first_sample)
+                heard.append(_words_within(clause.text, clause.lengths, share))
         return " ".join(part for part in heard if part)
 
     def _slice(self, first: int, end: int) -> Samples:
@@ -120,15 +126,14 @@ class ReplyAudio:
         self._grown = anyio.Event()
 
 
-def _words_within(text: str, share: float) -> str:
-    words = text.split()
-    total = sum(len(word) + 1 for word in words)
+def _words_within(text: str, lengths: Sequence[int], share: float) -> str:
+    total = sum(length + 1 for length in lengths)
     kept: list[str] = []
     passed = 0
-    for word in words:
-        middle = passed + (len(word) + 1) / 2
+    for word, length in zip(text.split(), lengths, strict=True):
+        middle = passed + (length + 1) / 2
         if middle > share * total:
             break
         kept.append(word)
-        passed += len(word) + 1
+        passed += length + 1
     return " ".join(kept)

@@ -47,16 +47,23 @@ def build_conversation(
     grounding: Grounding,
     history: Sequence[Exchange],
     settings: PromptSettings,
+    *,
+    searched: str = "",
 ) -> Conversation:
-    """The whole prompt for one answer; the same inputs always give the same text."""
+    """The whole prompt for one answer; the same inputs always give the same text.
+
+    `searched` is the question with what it leaves to the conversation put in, if it leaves anything. A
+    model that is not shown the conversation is asked that one; answers are checked against it always.
+    """
     messages = [Message("system", SYSTEM_TEXT)]
     shown = history[-settings.exchanges :] if settings.exchanges else ()
     for exchange in shown:
         messages.append(Message("user", exchange.question))
         messages.append(Message("assistant", exchange.heard_answer))
-    messages.append(Message("user", _newest_message(question, grounding, settings)))
+    whole = searched or question
+    messages.append(Message("user", _newest_message(question if shown else whole, grounding, settings)))
     return Conversation(
-        id=conversation_id, messages=tuple(messages), question=question, grounding=grounding.sentences
+        id=conversation_id, messages=tuple(messages), question=whole, grounding=grounding.sentences
     )
 
 

@@ -1,8 +1,8 @@
 """The one answer path: a question in, a grounded answer with citations out.
 
-Voice and chat both use it. A capable language model writes the answer itself. A very small one only
-drafts: each sentence is checked against the passages before anyone hears it, and the first one that they
-do not support is replaced by a quotation from the extractive answerer.
+Voice and chat both use it. Each sentence is checked against the passages before anyone hears it. Of a
+capable language model the sentences that they do not support are left out. A very small one only drafts
+one sentence, is checked more strictly, and is replaced by a quotation from the extractive answerer.
 """
 
 from __future__ import annotations
@@ -13,8 +13,12 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TypeAlias
 
 from aura_local.conversation.events import Citation, CitationsFound, ReplyTextDelta
-from aura_local.conversation.grounding import NOTHING_FOUND, Grounding, SupportCheck
-from aura_local.conversation.prompt import SYSTEM_TEXT, Exchange, PromptSettings, build_conversation
+from aura_local.conversation.grounding import NOTHING_FOUND, Grounding, SupportCheck, quoted_from
+from aura_local.conversation.passage_check import PassageCheck
+from aura_local.conversation.pieces import and_end, pieces_of, shortened
+from aura_local.conversation.prompt import SYSTEM_TEXT, PromptSettings, build_conversation
+from aura_local.conversation.question import Question as Question
+from aura_local.conversation.quotation import speakable
 from aura_local.conversation.sentences import ClauseSplitter
 from aura_local.conversation.stopwatch import Stopwatch
 from aura_local.errors import AuraError
@@ -27,7 +31,6 @@ from aura_local.ports import (
     LanguageModel,
     Message,
     Priority,
-    TextStream,
 )
 
 Retrieve: TypeAlias = Callable[[str, Caller], Awaitable[Grounding]]
@@ -59,22 +62,13 @@ class Answer:
     stages_ms: Mapping[str, float]
     refusal: AuraError | None = None
     """Why nothing was looked up: the text says so instead of an answer."""
+    dropped_sentences: int = 0
+    """Sentences of the language model that were not said, because no passage supports them."""
 
     @property
     def work(self) -> dict[str, int]:
         """Tokens counted, by the names that `TurnMetrics.work` documents."""
         return asdict(self.usage)
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """Everything an answer depends on besides the documents."""
-
-    text: str
-    conversation_id: str
-    """Key of the prompt cache: one per tenant and session."""
-    history: tuple[Exchange, ...]
-    caller: Caller
 
 
 class AnswerStream:
@@ -120,7 +114,7 @@ class Answering:
 
     async def prepare(self, question: Question, retrieve: Retrieve) -> GenerationUsage:
         """Retrieve for a question that is still being spoken and warm the prompt cache with its facts."""
-        grounding = await retrieve(question.text, question.caller)
+        grounding = await retrieve(question.searched, question.caller)
         if not grounding.sentences or grounding.sentences[0].similarity < WORTH_PREPARING:
             return GenerationUsage()
         return await self._drafting.prepare(self._conversation(question, grounding), caller=question.caller)
@@ -134,7 +128,7 @@ class Answering:
         self, question: Question, retrieve: Retrieve, stopwatch: Stopwatch
     ) -> AsyncIterator[AnswerStream]:
         """Retrieve, then answer as the stream is read. Leaving the block stops all work on the answer."""
-        grounding = await retrieve(question.text, question.caller)
+        grounding = await retrieve(question.searched, question.caller)
         if not grounding.answerable:
             grounding = NOTHING_FOUND
         stopwatch.mark("retrieved")
@@ -160,15 +154,19 @@ class Answering:
 
     def _conversation(self, question: Question, grounding: Grounding) -> Conversation:
         return build_conversation(
-            question.conversation_id, question.text, grounding, question.history, self._prompt
+            question.conversation_id,
+            question.text,
+            grounding,
+            question.history,
+            self._prompt,
+            searched=question.searched,
         )
 
     async def _events(self, progress: _Progress) -> AsyncGenerator[AnswerEvent, None]:
         if not progress.grounding.answerable:
-            pieces = self._spoken(self._declining, progress)
+            pieces = self._quoted(self._declining, progress)
         elif self._quoting is None:
-            progress.drafted = True
-            pieces = self._spoken(self._drafting, progress)
+            pieces = self._supported(progress)
         else:
             pieces = self._checked(self._quoting, progress)
         async with aclosing(pieces):
@@ -179,17 +177,41 @@ class Answering:
                 progress.text += text
                 yield ReplyTextDelta(0, text)
 
-    async def _spoken(self, model: LanguageModel, progress: _Progress) -> AsyncGenerator[_Piece, None]:
-        """A model that is trusted: its text clause by clause, with the best sentence as its source."""
-        splitter = ClauseSplitter()
-        source = next(iter(progress.conversation.grounding), None)
-        async with model.stream(progress.conversation, self._limits, caller=progress.caller) as stream:
+    async def _supported(self, progress: _Progress) -> AsyncGenerator[_Piece, None]:
+        """A capable model: those of its sentences that a passage supports, else a quotation.
+
+        Whole sentences, because the end of one may take back what its beginning says.
+        """
+        check = PassageCheck(progress.conversation.question, progress.grounding)
+        splitter = ClauseSplitter(early_clause=False)
+        stream_of = self._drafting.stream(progress.conversation, self._limits, caller=progress.caller)
+        async with stream_of as stream:
             try:
-                async with aclosing(_split(stream, splitter)) as ready:
-                    async for clause in ready:
-                        yield clause, source
+                async with aclosing(pieces_of(stream, splitter)) as ready:
+                    async for sentence in ready:
+                        support = check.find(sentence)
+                        if support is None:
+                            progress.dropped += 1
+                            continue
+                        progress.drafted = True
+                        yield sentence, support.source
             finally:
                 progress.usage += stream.usage
+        if not progress.drafted:
+            async with aclosing(self._quoted(self._declining, progress)) as quotation:
+                async for piece in quotation:
+                    yield piece
+
+    async def _quoted(self, quoting: LanguageModel, progress: _Progress) -> AsyncGenerator[_Piece, None]:
+        """A model that quotes or declines: its sentences, each with the one that it is taken from."""
+        conversation = progress.conversation
+        async with (
+            quoting.stream(conversation, self._limits, caller=progress.caller) as stream,
+            aclosing(pieces_of(stream, ClauseSplitter(early_clause=False))) as ready,
+        ):
+            async for sentence in ready:
+                source = quoted_from(sentence, conversation.grounding)
+                yield sentence if source is None else shortened(sentence, conversation.question), source
 
     async def _checked(self, quoting: LanguageModel, progress: _Progress) -> AsyncGenerator[_Piece, None]:
         """A model that is not: sentences that the passages support, else a quotation.
@@ -204,7 +226,7 @@ class Answering:
         support = copied = None
         async with self._drafting.stream(conversation, DRAFT_LIMITS, caller=progress.caller) as stream:
             try:
-                async with aclosing(_and_end(stream)) as pieces:
+                async with aclosing(and_end(stream)) as pieces:
                     async for piece in pieces:
                         sentences = splitter.finish() if piece is None else splitter.push(piece)
                         support = check.find(sentences[0]) if sentences else None
@@ -219,16 +241,13 @@ class Answering:
         if support is not None:
             yield sentences[0], support
         elif copied is not None:
-            yield copied.text, copied
+            yield speakable(copied.text, conversation.question), copied
         if progress.drafted:
             return
-        async with (
-            quoting.stream(conversation, self._limits, caller=progress.caller) as stream,
-            aclosing(_split(stream, ClauseSplitter(early_clause=False))) as ready,
-        ):
-            async for sentence in ready:
-                quoted = (s for s in conversation.grounding if sentence.strip() in s.text)
-                yield sentence, next(quoted, None)
+        progress.dropped += 1
+        async with aclosing(self._quoted(quoting, progress)) as quotation:
+            async for quoted in quotation:
+                yield quoted
 
 
 @dataclass(slots=True)
@@ -239,6 +258,7 @@ class _Progress:
     stopwatch: Stopwatch
     text: str = ""
     drafted: bool = False
+    dropped: int = 0
     refusal: AuraError | None = None
     usage: GenerationUsage = field(default_factory=GenerationUsage)
     citations: list[Citation] = field(default_factory=list)
@@ -253,6 +273,7 @@ class _Progress:
             usage=self.usage,
             stages_ms=self.stopwatch.stages_ms,
             refusal=self.refusal,
+            dropped_sentences=self.dropped,
         )
 
     def cite(self, support: GroundingSentence) -> bool:
@@ -262,18 +283,3 @@ class _Progress:
             return False
         self.citations.append(replace(place, quote=support.text))
         return True
-
-
-async def _and_end(stream: TextStream) -> AsyncGenerator[str | None, None]:
-    """The pieces, then None."""
-    async for piece in stream:
-        yield piece
-    yield None
-
-
-async def _split(stream: TextStream, splitter: ClauseSplitter) -> AsyncGenerator[str, None]:
-    async for piece in stream:
-        for ready in splitter.push(piece):
-            yield ready
-    for ready in splitter.finish():
-        yield ready

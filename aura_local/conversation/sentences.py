@@ -16,8 +16,14 @@ FIRST_CLAUSE_WORDS: Final = 3
 _SENTENCE_END: Final = re.compile(r"[.!?…]+[\"')\]]*\s")
 _CLAUSE_END: Final = re.compile(r"[,;:]\s")
 _ABBREVIATION: Final = re.compile(
-    r"(?:^|\s)(?:mr|mrs|ms|dr|st|no|vs|approx|(?:[a-z]\.)*[a-z])\.$", re.IGNORECASE
+    r"(?:^|[\s(])(?:mr|mrs|ms|dr|prof|st|no|nos|vs|approx|tel|ext|fig|(?:[a-z]\.)*[a-z])\.$", re.IGNORECASE
 )
+
+
+def sentences_of(text: str) -> list[str]:
+    """The sentences of a whole text."""
+    splitter = ClauseSplitter(early_clause=False)
+    return [sentence for sentence in splitter.push(text) + splitter.finish() if sentence.strip()]
 
 
 class ClauseSplitter:

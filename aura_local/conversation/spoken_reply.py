@@ -22,6 +22,7 @@ from aura_local.conversation.events import (
 from aura_local.conversation.playback import ReplyAudio
 from aura_local.conversation.reply import Answer, AnswerStream
 from aura_local.conversation.sentences import ClauseSplitter
+from aura_local.conversation.spoken_form import spoken_lengths, spoken_parts
 from aura_local.conversation.stopwatch import Stopwatch
 from aura_local.errors import AuraError
 from aura_local.ports import AudioSink, Caller, GenerationUsage, Samples, TextToSpeech
@@ -48,6 +49,7 @@ class SpokenReply:
         caller: Caller,
         stopwatch: Stopwatch,
         doubted: Callable[[], Awaitable[None]],
+        language: str = "en",
     ) -> None:
         """`doubted` is awaited when, before the commit, the documents turn out to hold nothing."""
         self.turn = turn
@@ -60,6 +62,7 @@ class SpokenReply:
         self._open_answer = open_answer
         self._voice = voice
         self._voice_name = voice_name
+        self._language = language
         self._sink = sink
         self._notify = notify
         self._caller = caller
@@ -120,9 +123,13 @@ class SpokenReply:
         if self._audio.length_samples:
             self._prepared.set()
             await self._committed.wait()
-        self._audio.begin_clause(clause)
+        parts = spoken_parts(clause, self._language)
+        spoken = "".join(part.spoken for part in parts)
+        if not any(letter.isalnum() for letter in spoken):
+            return  # an address or a mark alone: shown, but nothing to say
+        self._audio.begin_clause(clause, spoken_lengths(parts))
         resampler = StreamResampler(self._voice.sample_rate_hz, self._audio.sample_rate_hz)
-        async with self._voice.stream(clause, voice=self._voice_name, caller=self._caller) as pieces:
+        async with self._voice.stream(spoken, voice=self._voice_name, caller=self._caller) as pieces:
             async for samples in pieces:
                 self._add(resampler.push(samples))
         self._add(resampler.finish())

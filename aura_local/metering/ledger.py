@@ -21,10 +21,15 @@ UsageKind = Literal[
     "generated_tokens",
     "documents",
     "document_bytes",
-    "requests",
     "cloud_micros",
 ]
+"""Each is entered in the transaction of what it counts. Requests change nothing that they could be
+entered with, so they are none: they are bounded (`Quotas.admit_request`) and counted in the metrics."""
 USAGE_KINDS: Final[frozenset[str]] = frozenset(get_args(UsageKind))
+ENTERED_KINDS: Final[tuple[UsageKind, ...]] = tuple(
+    kind for kind in get_args(UsageKind) if kind != "cloud_micros"
+)
+"""What can be asked for: nothing runs at a provider yet, so that nothing costs money."""
 
 UsageColumn = Literal["day", "subject", "kind"]
 PAGE_ROWS: Final = 1_000

@@ -126,7 +126,10 @@ class Quotas:
         wait_s = self._rates.setdefault(tenant_id, RequestRate()).take(per_minute, self._monotonic())
         if wait_s:
             when = f": try again in {math.ceil(wait_s)} s" if math.isfinite(wait_s) else ""
-            raise TooManyRequests(f"The tier {name} allows {per_minute} requests a minute{when}.")
+            raise TooManyRequests(
+                f"The tier {name} allows {per_minute} requests a minute{when}.",
+                retry_after_s=wait_s if when else None,
+            )
 
     def admit_session(self, tenant_id: str, tier_name: str | None, open_sessions: int) -> None:
         """Raises TooManySessions unless one more than `open_sessions` may be open."""

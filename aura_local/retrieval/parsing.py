@@ -1,4 +1,4 @@
-"""Reads a document of an unknown, untrusted kind into plain blocks of text."""
+"""Reads a document of an unknown, untrusted kind into plain blocks of text. Layer 2."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import PurePath
 
 from aura_local.errors import DocumentUnreadable
 from aura_local.isolation import WorkerLimits, run_isolated
-from aura_local.retrieval.extraction import RESPONSE_LIMIT_BYTES, decode_response, encode_request
+from aura_local.retrieval.extraction import decode_response, encode_request, response_limit_bytes
 from aura_local.retrieval.readers.block import Block
+from aura_local.retrieval.readers.limits import DEFAULT_LIMITS, ReadingLimits
 from aura_local.retrieval.readers.media_type import MediaType
 
 
@@ -31,7 +32,7 @@ class ParsedDocument:
         return max(block.page for block in self.blocks)
 
 
-async def parse_document(data: bytes, name: str, *, limits: WorkerLimits | None = None) -> ParsedDocument:
+async def parse_document(data: bytes, name: str, *, limits: ReadingLimits = DEFAULT_LIMITS) -> ParsedDocument:
     """Parse a file in a worker process of its own.
 
     Raises `UnsupportedMedia` (another kind of file; the message says which), `DocumentUnreadable` (empty,
@@ -41,10 +42,17 @@ async def parse_document(data: bytes, name: str, *, limits: WorkerLimits | None 
     if not data:
         raise DocumentUnreadable("The file is empty.")
     unreadable = DocumentUnreadable("The document is damaged in a way that stops its reader.")
+    request = encode_request(name[:255], data, limits)
     response = await run_isolated(
         "document.extract",
-        encode_request(name[:255], data),
-        limits=limits or WorkerLimits(output_bytes=RESPONSE_LIMIT_BYTES),
+        request,
+        limits=WorkerLimits(
+            wall_s=limits.wall_s,
+            cpu_s=limits.cpu_s,
+            memory_bytes=limits.memory_bytes,
+            input_bytes=len(request),  # how large a document may be is decided where it is accepted
+            output_bytes=response_limit_bytes(limits),
+        ),
         unreadable=unreadable,
     )
     try:

@@ -18,15 +18,17 @@ async def newest_id(database: Database) -> int:
     )
 
 
-async def stored_ids(database: Database) -> list[int]:
-    """Ids in ascending order of the passages whose vectors have the newest passage's dimensions."""
+async def stored_classes(database: Database) -> dict[int, int]:
+    """Access classes by id, ids ascending, of the passages with vectors as long as the newest passage's."""
 
-    def read(connection: sqlite_utils.Database) -> list[int]:
+    def read(connection: sqlite_utils.Database) -> dict[int, int]:
         rows = connection.execute(
-            "SELECT id FROM passages WHERE length(vector) ="
-            " (SELECT length(vector) FROM passages ORDER BY id DESC LIMIT 1) ORDER BY id"
+            "SELECT passages.id, documents.access_class"
+            " FROM passages JOIN documents ON documents.id = passages.document_id"
+            " WHERE length(vector) = (SELECT length(vector) FROM passages ORDER BY id DESC LIMIT 1)"
+            " ORDER BY passages.id"
         ).fetchall()
-        return [int(row[0]) for row in rows]
+        return {int(row[0]): int(row[1]) for row in rows}
 
     return await database.read(read)
 

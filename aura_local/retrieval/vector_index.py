@@ -18,15 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aura_local.errors import Conflict, StorageUnavailable
-from aura_local.retrieval.chroma_folder import (
-    ChromaFolder,
-    FolderLock,
-    IndexInUse,
-    IndexUnusable,
-    discard_folder,
-)
+from aura_local.retrieval.chroma_folder import ChromaFolder, discard_folder
 from aura_local.retrieval.exact_search import Match, exact_search
-from aura_local.retrieval.stored_vectors import newest_id, stored_ids, stored_vectors
+from aura_local.retrieval.folder_lock import FolderLock, IndexInUse, IndexUnusable
+from aura_local.retrieval.labels import EVERYTHING, AccessClasses
+from aura_local.retrieval.stored_vectors import newest_id, stored_classes, stored_vectors
 from aura_local.storage.database import Database
 
 if TYPE_CHECKING:
@@ -63,27 +59,47 @@ class VectorIndex:
         """Whether Chroma answers; else exact search does."""
         return self._chroma is not None
 
-    async def add(self, passage_ids: Sequence[int], vectors: NDArray[np.float32]) -> None:
-        """Make passages findable that the database has already; shape (len(passage_ids), dimensions)."""
+    async def add(self, passage_ids: Sequence[int], vectors: NDArray[np.float32], access_class: int) -> None:
+        """Make passages findable that the database has already; shape (len(passage_ids), dimensions).
+
+        `access_class`: of their document (`labels.access_class`).
+        """
         if not passage_ids:
             return
-        await self._change(lambda chroma: chroma.add(passage_ids, vectors))
+        await self._change(lambda chroma: chroma.add(passage_ids, vectors, access_class))
         self._newest_id = max(self._newest_id, *passage_ids)
+
+    async def relabel(self, passage_ids: Sequence[int], access_class: int) -> None:
+        """Follow a document whose labels have changed in the database."""
+        await self._change(lambda chroma: chroma.relabel(passage_ids, access_class))
 
     async def delete(self, passage_ids: Sequence[int]) -> None:
         """Forget passages that the database has no more."""
         await self._change(lambda chroma: chroma.delete(passage_ids))
 
-    async def query(self, vector: NDArray[np.float32], limit: int) -> list[Match]:
-        """At most `limit` passages, best first, for a vector of shape (dimensions,), L2-normalised."""
-        chroma = self._chroma
-        # Passages committed a moment ago, or by another process, are in the database before they are here.
-        if chroma is not None and await newest_id(self._database) <= self._newest_id:
+    async def query(
+        self, vector: NDArray[np.float32], limit: int, classes: AccessClasses = EVERYTHING
+    ) -> list[Match]:
+        """At most `limit` passages of these access classes, best first.
+
+        `vector` has shape (dimensions,), L2-normalised. What another process has relabelled is found by its
+        earlier class until the index is next opened, so whoever reads the passages looks at it again.
+        """
+        chroma, seen = self._chroma, self._newest_id
+        if chroma is not None:
             try:
-                return await self._in_thread(lambda: chroma.query(vector, limit))
+                near = await self._in_thread(lambda: chroma.query(vector, limit, classes))
             except IndexUnusable:
                 await self._put_out_of_use()
-        return await exact_search(self._database, vector, limit)
+            else:
+                # Passages committed a moment ago, or by another process, are in the database before they are
+                # here.
+                if await newest_id(self._database) > seen:
+                    new = await exact_search(self._database, vector, limit, classes, newer_than=seen)
+                    best = {match.passage_id: match for match in [*near, *new]}
+                    near = sorted(best.values(), key=lambda match: -match.similarity)[:limit]
+                return near
+        return await exact_search(self._database, vector, limit, classes)
 
     async def count(self) -> int:
         """Vectors that a search goes through."""
@@ -93,7 +109,7 @@ class VectorIndex:
                 return await self._in_thread(chroma.count)
             except IndexUnusable:
                 await self._put_out_of_use()
-        return len(await stored_ids(self._database))
+        return len(await stored_classes(self._database))
 
     async def close(self) -> None:
         """Close files and threads; idempotent, not cut short by cancellation."""
@@ -213,22 +229,30 @@ async def _close_quietly(chroma: ChromaFolder) -> None:
 
 
 async def _reconcile(chroma: ChromaFolder, database: Database) -> None:
-    """Bring the index to the database's state and ask it questions whose answers are known."""
-    stored = await stored_ids(database)
-    indexed = await anyio.to_thread.run_sync(chroma.ids)
-    surplus = sorted(indexed - set(stored))
-    await anyio.to_thread.run_sync(chroma.delete, surplus)
-    missing = [passage_id for passage_id in stored if passage_id not in indexed]
-    for start in range(0, len(missing), _ROWS_AT_ONCE):
-        ids, vectors = await stored_vectors(database, missing[start : start + _ROWS_AT_ONCE])
-        await anyio.to_thread.run_sync(chroma.add, ids, vectors)
-    step = max(1, len(stored) // _KNOWN_ANSWERS)
-    sample = [*stored[::step][:_KNOWN_ANSWERS], *stored[-1:]]
+    """Bring the index to the database's state, and see that it answers."""
+    stored = await stored_classes(database)
+    for access_class in sorted(EVERYTHING):
+        wanted = [passage_id for passage_id, one in stored.items() if one == access_class]
+        await _reconcile_class(chroma, database, access_class, wanted)
     if await anyio.to_thread.run_sync(chroma.count) != len(stored):
         raise IndexUnusable("the index does not hold as many vectors as the database")
-    _, known = await stored_vectors(database, sample)
+    await anyio.to_thread.run_sync(chroma.mark_sound)
+
+
+async def _reconcile_class(
+    chroma: ChromaFolder, database: Database, access_class: int, wanted: Sequence[int]
+) -> None:
+    """Make an access class hold the vectors of these passages alone, their ids ascending."""
+    indexed = await anyio.to_thread.run_sync(chroma.ids, access_class)
+    classes = frozenset({access_class})
+    await anyio.to_thread.run_sync(chroma.delete, sorted(indexed.difference(wanted)), classes)
+    missing = [passage_id for passage_id in wanted if passage_id not in indexed]
+    for start in range(0, len(missing), _ROWS_AT_ONCE):
+        ids, vectors = await stored_vectors(database, missing[start : start + _ROWS_AT_ONCE])
+        await anyio.to_thread.run_sync(chroma.add, ids, vectors, access_class)
+    step = max(1, len(wanted) // _KNOWN_ANSWERS)
+    _, known = await stored_vectors(database, [*wanted[::step][:_KNOWN_ANSWERS], *wanted[-1:]])
     for vector in known:
-        nearest = await anyio.to_thread.run_sync(chroma.query, vector, 1)
+        nearest = await anyio.to_thread.run_sync(chroma.query, vector, 1, classes)
         if not nearest or nearest[0].similarity < _NEAR:
             raise IndexUnusable("the index does not find a vector that it holds")
-    await anyio.to_thread.run_sync(chroma.mark_sound)

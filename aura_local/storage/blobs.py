@@ -104,6 +104,10 @@ class BlobStore:
         """Remove a blob, durably. Raises NotFound. The caller knows whether another document shares it."""
         await self._in_thread(_delete, self._path(sha256))
 
+    async def settled(self) -> frozenset[str]:
+        """SHA-256 of every blob that was last put a day ago or earlier: its row has come, or never will."""
+        return await self._in_thread(_settled, self._folder)
+
     async def remove_abandoned(self) -> None:
         """Remove the unfinished files that a killed process left a day ago or earlier."""
         await self._in_thread(_remove_abandoned, self._folder)
@@ -243,6 +247,12 @@ def _delete(path: Path) -> None:
         except FileNotFoundError as error:
             raise NotFound("There is no such file.") from error
         sync_folder(path.parent)
+
+
+def _settled(folder: Path) -> frozenset[str]:
+    with _translated():
+        old = (path for path in folder.glob("??/*") if time.time() - path.stat().st_mtime > ABANDONED_AFTER_S)
+        return frozenset(path.name for path in old if _NAME.fullmatch(path.name))
 
 
 def _remove_abandoned(folder: Path) -> None:

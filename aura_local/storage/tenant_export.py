@@ -1,8 +1,9 @@
 """A tenant in one portable file, readable without AURA Local and importable into another. Layer 1.
 
 In it: the database as a plain SQLite file, the documents as they were uploaded, and documents,
-conversations, usage and audit log as JSON. NOT in it: people, API keys, widgets, tier and any encryption
-key; those belong to the installation. The archive is not encrypted: it is for its owner to keep safe.
+conversations, usage and audit log as JSON. NOT in it: people, API keys, widgets, secrets, tier and any
+encryption key; those belong to the installation. The archive is not encrypted: it is for its owner to keep
+safe.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from aura_local.storage.sqlite_errors import file_errors_translated
 from aura_local.storage.tenant_handle import TenantHandle
 from aura_local.storage.tenant_rows import copy_rows, make_tables
 
-NOT_INCLUDED: Final = ("people", "API keys", "widgets", "tier", "encryption keys", "vector index")
+NOT_INCLUDED: Final = ("people", "API keys", "widgets", "secrets", "tier", "encryption keys", "vector index")
 
 _READ_BYTES: Final = 1024 * 1024
 _JSON_MEMBERS: Final = {
@@ -87,10 +88,10 @@ async def _add_blob(handle: TenantHandle, plain: Path, archive: ArchiveWriter, n
     try:
         content = await handle.blobs.read(name)
     except NotFound as error:
-        query = "SELECT count(*) FROM documents WHERE sha256 = ?"
-        if await handle.database.read(lambda database: database.execute(query, [name]).fetchone()[0]):
+        query = "SELECT count(*) FROM documents WHERE sha256 = ? OR indexed_sha256 = ?"
+        if await handle.database.read(lambda database: database.execute(query, [name, name]).fetchone()[0]):
             raise StorageDamaged(f"The file of a document of tenant {handle.id} is missing.") from error
-        await to_thread.run_sync(_forget_document, plain, name)  # deleted since the export began
+        await to_thread.run_sync(_forget_blob, plain, name)  # deleted or replaced since the export began
     else:
         await to_thread.run_sync(archive.add, BLOB_PREFIX + name, (content,))
 
@@ -125,14 +126,24 @@ def _copy_plain(database: sqlite_utils.Database, plain: Path) -> None:
 
 def _blob_names(plain: Path) -> list[str]:
     with connected(plain, None) as connection:
-        rows = connection.execute("SELECT DISTINCT sha256 FROM documents ORDER BY sha256").fetchall()
-    return [row[0] for row in rows]
+        query = "SELECT sha256 FROM documents UNION SELECT indexed_sha256 FROM documents"
+        names = {row[0] for row in connection.execute(query).fetchall()}
+    return sorted(name for name in names if name is not None)
 
 
-def _forget_document(plain: Path, sha256: str) -> None:
+def _forget_blob(plain: Path, sha256: str) -> None:
+    """Leave out a document that is gone, and what came from an earlier version that has been replaced."""
     with connected(plain, None) as connection:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("DELETE FROM documents WHERE sha256 = ?", [sha256])
+        of_version = "(SELECT id FROM documents WHERE indexed_sha256 = ?)"
+        connection.execute(f"DELETE FROM passages WHERE document_id IN {of_version}", [sha256])  # noqa: S608
+        # Its newest bytes are in the archive; they are indexed after the import.
+        connection.execute(
+            "UPDATE documents SET indexed_sha256 = NULL, status = 'received', reason = NULL"
+            " WHERE indexed_sha256 = ?",
+            [sha256],
+        )
 
 
 def _finish(

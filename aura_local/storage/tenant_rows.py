@@ -16,7 +16,10 @@ from aura_local.storage.schema import Migration, apply_migration
 from aura_local.storage.tenant_tables import TENANT_MIGRATIONS
 
 _ROWS_AT_ONCE: Final = 500
-_WRITTEN_BY_TRIGGERS: Final = ("passages_fts", "usage_totals", "usage_months")
+_WRITTEN_BY_TRIGGERS: Final = ("passages_fts", "usage_totals", "usage_months", "released_blobs")
+_STAYS: Final = ("migrations", "secrets")
+"""Not copied. An archive leaves the machine, and is not encrypted: no provider's key goes with it, and none
+comes out of one from elsewhere."""
 
 
 def make_tables(connection: Any, migrations: Sequence[Migration] = TENANT_MIGRATIONS) -> None:
@@ -44,8 +47,8 @@ def same_tables(one: Any, other: Any) -> bool:
 def copy_rows(source: Any, target: Any) -> None:
     """Copy all rows into the empty tables of `target`, which `make_tables` has made, in one transaction.
 
-    What triggers derive (word search, sums of usage) is derived again. Ids stay, and ids that have been
-    given away are not given to other rows.
+    All but those of `_STAYS`. What triggers derive (word search, sums of usage) is derived again. Ids stay,
+    and ids that have been given away are not given to other rows.
     """
     target.execute("BEGIN IMMEDIATE")
     for table in _tables(target):
@@ -64,4 +67,4 @@ def copy_rows(source: Any, target: Any) -> None:
 def _tables(connection: Any) -> list[str]:
     query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!'"
     names = [row[0] for row in connection.execute(query).fetchall()]
-    return [name for name in names if name != "migrations" and not name.startswith(_WRITTEN_BY_TRIGGERS)]
+    return [name for name in names if name not in _STAYS and not name.startswith(_WRITTEN_BY_TRIGGERS)]

@@ -175,4 +175,65 @@ TENANT_MIGRATIONS: Sequence[Migration] = (
             """,
         ),
     ),
+    Migration(
+        "0006_knowledge",
+        run_in_order(
+            # A third audience: the check of a column cannot be changed, so the column is made again.
+            "ALTER TABLE documents ADD COLUMN wider_audience TEXT NOT NULL DEFAULT 'members' "
+            "CHECK (wider_audience IN ('public', 'members', 'admins'))",
+            "UPDATE documents SET wider_audience = audience",
+            "ALTER TABLE documents DROP COLUMN audience",
+            "ALTER TABLE documents RENAME COLUMN wider_audience TO audience",
+            "ALTER TABLE documents ADD COLUMN sensitivity TEXT NOT NULL DEFAULT 'internal' "
+            "CHECK (sensitivity IN ('public', 'internal', 'confidential'))",
+            "UPDATE documents SET sensitivity = 'public' WHERE audience = 'public'",
+            # Both labels as one number, as the vector index keeps it (retrieval/labels.py).
+            """
+            ALTER TABLE documents ADD COLUMN access_class INTEGER GENERATED ALWAYS AS (
+                3 * CASE audience WHEN 'public' THEN 0 WHEN 'members' THEN 1 ELSE 2 END
+                + CASE sensitivity WHEN 'public' THEN 0 WHEN 'internal' THEN 1 ELSE 2 END
+            ) VIRTUAL
+            """,
+            "CREATE INDEX documents_by_access_class ON documents(access_class)",
+            # Where a document is kept in step from, such as a watched folder; a file from there again is its
+            # next version. `sha256` names the newest bytes accepted, `indexed_sha256` those that the passages
+            # were made from: the earlier version answers until the next one is indexed.
+            "ALTER TABLE documents ADD COLUMN source TEXT",
+            "CREATE UNIQUE INDEX documents_by_source ON documents(source) WHERE source IS NOT NULL",
+            "ALTER TABLE documents ADD COLUMN version INTEGER NOT NULL DEFAULT 1",
+            "ALTER TABLE documents ADD COLUMN indexed_sha256 TEXT",
+            "UPDATE documents SET indexed_sha256 = sha256 WHERE status = 'indexed'",
+            "CREATE INDEX documents_by_sha256 ON documents(sha256)",
+            "CREATE INDEX documents_by_indexed_sha256 ON documents(indexed_sha256)",
+            # Files that a document has let go of, in the transaction in which it did: who is killed before
+            # the file is removed finds it here.
+            "CREATE TABLE released_blobs (sha256 TEXT PRIMARY KEY) STRICT, WITHOUT ROWID",
+            """
+            CREATE TRIGGER documents_release_on_delete AFTER DELETE ON documents BEGIN
+                INSERT OR IGNORE INTO released_blobs SELECT old.sha256
+                UNION SELECT old.indexed_sha256 WHERE old.indexed_sha256 IS NOT NULL;
+            END
+            """,
+            """
+            CREATE TRIGGER documents_release_on_update
+            AFTER UPDATE OF sha256, indexed_sha256 ON documents BEGIN
+                INSERT OR IGNORE INTO released_blobs SELECT old.sha256
+                UNION SELECT old.indexed_sha256 WHERE old.indexed_sha256 IS NOT NULL;
+            END
+            """,
+            "ALTER TABLE passages ADD COLUMN tokens INTEGER",  # counted by the embedder
+        ),
+    ),
+    Migration(
+        "0007_secrets",
+        run_in_order(
+            """
+            CREATE TABLE secrets (  -- keys of providers; the file is encrypted, and only names are ever shown
+                name TEXT PRIMARY KEY,
+                value TEXT NOT NULL,
+                updated_at TEXT NOT NULL
+            ) STRICT, WITHOUT ROWID
+            """,
+        ),
+    ),
 )

@@ -13,7 +13,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from aura_local.accounts.tickets import TICKET_LIFETIME_S
 from aura_local.errors import InvalidRequest
 from aura_server.client_address import address_of
 from aura_server.json_body import RequestBody, read_json
@@ -164,7 +163,7 @@ def account_operations(engine: Engine) -> list[Operation]:
 
     async def ticket(_request: Request, principal: Principal) -> ASGIApp:
         issued = accounts.tickets.issue(principal)
-        return json_answer(SocketTicket(ticket=issued, expires_in_s=TICKET_LIFETIME_S), 201)
+        return json_answer(SocketTicket(ticket=issued, expires_in_s=accounts.tickets.lifetime_s), 201)
 
     throttled = (400, 401, 415, 429)
     return [
@@ -234,7 +233,7 @@ def account_operations(engine: Engine) -> list[Operation]:
         Operation(
             "POST",
             "/api/tickets",
-            "A ticket that opens one socket, within 30 s.",
+            "A ticket that opens one socket, within half a minute.",
             {201: SocketTicket},
             for_principal=ticket,
             needs="talk",

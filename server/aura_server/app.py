@@ -24,7 +24,15 @@ from aura_server.archive_routes import IMPORT_PATH, archive_operations
 from aura_server.audit_routes import audit_operations
 from aura_server.chat_routes import chat_operations
 from aura_server.cross_origin import CrossOriginMiddleware
-from aura_server.document_routes import FORM_BYTES, UPLOAD_PATH, document_operations
+from aura_server.document_progress_routes import document_progress_operations
+from aura_server.document_routes import document_operations
+from aura_server.document_text_routes import document_text_operations
+from aura_server.document_upload_routes import (
+    CONTENT_PATH,
+    FORM_BYTES,
+    UPLOAD_PATH,
+    document_upload_operations,
+)
 from aura_server.key_routes import key_operations
 from aura_server.limits import BodyMiddleware, HeadMiddleware, SecurityHeadersMiddleware
 from aura_server.oidc_routes import oidc_operations
@@ -34,6 +42,8 @@ from aura_server.people_routes import people_operations
 from aura_server.problems import ProblemMiddleware, routing_problem
 from aura_server.request_log import RequestLogMiddleware
 from aura_server.request_pace import RequestPaceMiddleware
+from aura_server.search_routes import search_operations
+from aura_server.secret_routes import secret_operations
 from aura_server.static_files import Pages
 from aura_server.status_routes import status_operations
 from aura_server.tenant_routes import tenant_operations
@@ -87,10 +97,15 @@ def all_operations(engine: Engine) -> list[Operation]:
             account_operations,
             oidc_operations,
             chat_operations,
+            document_upload_operations,
+            document_progress_operations,  # before `/api/documents/{document_id}`, which matches it too
             document_operations,
+            document_text_operations,
+            search_operations,
             people_operations,
             key_operations,
             widget_operations,
+            secret_operations,
             tenant_operations,
             archive_operations,
             usage_operations,
@@ -127,6 +142,7 @@ def _middleware(engine: Engine, identity: ServerIdentity | None) -> list[Middlew
         hosts = (*hosts, *identity.names)
     uploads = {
         UPLOAD_PATH: limits.upload_bytes + FORM_BYTES,
+        CONTENT_PATH: limits.upload_bytes + FORM_BYTES,
         IMPORT_PATH: limits.archive_bytes + FORM_BYTES,
     }
     return [

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
@@ -11,6 +10,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp
 
 from aura_local.audit.chain import PLATFORM
+from aura_local.audit.entries import AuditEntry
 from aura_server.operations import Operation, json_answer
 from aura_server.query_values import whole_number
 
@@ -21,26 +21,10 @@ if TYPE_CHECKING:
 MOST_ENTRIES = 1_000
 
 
-class AuditEntryShown(BaseModel):
-    """What was done. Ids and codes only."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    sequence: int
-    at: str
-    actor: str
-    action: str
-    subject: str
-    details: Mapping[str, Any]
-    previous: str
-    """Digest of the entry before, hexadecimal."""
-    digest: str
-
-
 class AuditEntries(BaseModel):
     """Oldest first."""
 
-    entries: list[AuditEntryShown]
+    entries: list[AuditEntry]
 
 
 class AuditState(BaseModel):
@@ -62,7 +46,7 @@ def audit_operations(engine: Engine) -> list[Operation]:
         after = whole_number(request, "after", 0)
         limit = min(whole_number(request, "limit", 100), MOST_ENTRIES)
         found = await engine.audit_log(principal.tenant_id or PLATFORM).entries(after=after, limit=limit)
-        return json_answer(AuditEntries(entries=[AuditEntryShown.model_validate(entry) for entry in found]))
+        return json_answer(AuditEntries(entries=found))
 
     async def verify(request: Request, principal: Principal) -> ASGIApp:
         log = engine.audit_log(principal.tenant_id or PLATFORM)

@@ -5,20 +5,18 @@ Both forms run the engine's one answer path. A client that leaves takes its work
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-import anyio
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.requests import ClientDisconnect, Request
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from aura_local.conversation.events import CitationsFound
 from aura_local.errors import AuraError, PayloadTooLarge
 from aura_server.authentication import Visit
+from aura_server.event_stream import EVENT_STREAM, EventWriter, while_connected
 from aura_server.json_body import RequestBody, read_json
 from aura_server.operations import Operation, json_answer
 from aura_server.problems import error_body
@@ -26,8 +24,6 @@ from aura_server.problems import error_body
 if TYPE_CHECKING:
     from aura_local.conversation.reply import AnswerEvent
     from aura_local.engine import ChatStream, Engine
-
-EVENT_STREAM: Final = "text/event-stream"
 
 
 class ChatRequest(RequestBody):
@@ -105,9 +101,9 @@ class _ChatAnswering:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self.as_events:
-            await _while_connected(receive, lambda: self._send_events(send))
+            await while_connected(receive, lambda: self._send_events(send))
         else:
-            await _while_connected(receive, lambda: self._send_whole(scope, receive, send))
+            await while_connected(receive, lambda: self._send_whole(scope, receive, send))
 
     async def _send_whole(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with self.answering as chat:
@@ -117,7 +113,7 @@ class _ChatAnswering:
         await json_answer(answer)(scope, receive, send)
 
     async def _send_events(self, send: Send) -> None:
-        events = _EventWriter(send, self.send_deadline_s)
+        events = EventWriter(send, self.send_deadline_s)
         try:
             async with self.answering as chat:
                 async for event in chat.stream:
@@ -129,51 +125,6 @@ class _ChatAnswering:
                 raise
             await events.write("error", error_body(error)["error"])
         await events.finish()
-
-
-class _EventWriter:
-    """Server-sent events to a client that must keep reading. Raises `ClientDisconnect` when it does not."""
-
-    def __init__(self, send: Send, deadline_s: float) -> None:
-        self._send = send
-        self._deadline_s = deadline_s
-        self.begun = False
-
-    async def write(self, event: str, data: dict[str, Any]) -> None:
-        if not self.begun:
-            self.begun = True
-            headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
-            await self._pass({"type": "http.response.start", "status": 200, "headers": headers})
-        text = f"event: {event}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
-        await self._pass({"type": "http.response.body", "body": text.encode(), "more_body": True})
-
-    async def finish(self) -> None:
-        await self._pass({"type": "http.response.body", "body": b"", "more_body": False})
-
-    async def _pass(self, message: Message) -> None:
-        try:
-            with anyio.fail_after(self._deadline_s):
-                await self._send(message)
-        except TimeoutError:
-            raise ClientDisconnect from None
-
-
-async def _while_connected(receive: Receive, work: Callable[[], Awaitable[None]]) -> None:
-    """Do `work`, and cancel it when the client leaves. The request's body has been read before."""
-
-    async def watch(scope: anyio.CancelScope) -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        scope.cancel()
-
-    try:
-        async with anyio.create_task_group() as group:
-            group.start_soon(watch, group.cancel_scope)
-            await work()
-            group.cancel_scope.cancel()
-    except BaseExceptionGroup as failures:
-        # The watcher does not fail: it is the one error of the work.
-        raise failures.exceptions[0] from failures.exceptions[0].__cause__
 
 
 def _wire(event: AnswerEvent) -> tuple[str, dict[str, Any]]:

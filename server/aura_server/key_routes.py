@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pydantic import AwareDatetime, BaseModel, Field
 from starlette.requests import Request
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from aura_local.accounts.principal import Principal
     from aura_local.engine import Engine
 
+MOST_OVERLAP_S: Final = 365 * 24 * 3600
+"""What `credentials.key_overlap_s` can be set to; the setting decides."""
+
 
 class KeyRequest(RequestBody):
     """What the key is for, and what it may do."""
@@ -30,7 +33,7 @@ class KeyRequest(RequestBody):
 class RotationRequest(RequestBody):
     """How long the old key still works."""
 
-    overlap_s: int = Field(0, ge=0, le=7 * 24 * 3600)
+    overlap_s: int = Field(0, ge=0, le=MOST_OVERLAP_S)
 
 
 class Key(BaseModel):

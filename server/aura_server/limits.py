@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Final
 
 import anyio
@@ -23,6 +24,7 @@ LINGER_S: Final = 2.0
 of sending sees the answer rather than a reset connection."""
 
 _MIB: Final = 1024 * 1024
+_PLACE: Final = re.compile(r"\{\w+\}")
 _HOST: Final = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?")
 
 
@@ -80,7 +82,7 @@ class BodyMiddleware:
     app: ASGIApp
     limit_bytes: int
     limits_by_path: Mapping[str, int]
-    """Paths whose bodies may be larger, e.g. uploads."""
+    """Paths whose bodies may be larger, e.g. uploads; `{...}` stands for anything."""
     grace_s: float
     """How long a body may take at any pace."""
     bytes_per_s: float
@@ -90,7 +92,7 @@ class BodyMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        limit_bytes = self.limits_by_path.get(scope["path"], self.limit_bytes)
+        limit_bytes = self._limit_bytes(scope["path"])
         body = _Body(receive, limit_bytes, self.grace_s, self.bytes_per_s, _expects_body(scope))
 
         async def closing_send(message: Message) -> None:
@@ -102,6 +104,12 @@ class BodyMiddleware:
             await send(message)
 
         await self.app(scope, body.receive, closing_send)
+
+    def _limit_bytes(self, path: str) -> int:
+        for template, limit_bytes in self.limits_by_path.items():
+            if fnmatchcase(path, _PLACE.sub("*", template)):
+                return limit_bytes
+        return self.limit_bytes
 
 
 @dataclass(slots=True)

@@ -74,7 +74,7 @@ def open_sign_in(engine: Engine) -> SignIn:
     provider = IdentityProvider(settings, read_secret(settings.client_secret_file), connection)
     identified = Identified(engine.catalog.database)
     logins = IdentityLogins(engine.catalog, identified, engine.accounts.logins, settings)
-    return SignIn(provider, SignInAttempts(), logins)
+    return SignIn(provider, SignInAttempts(lifetime_s=engine.settings.credentials.provider_sign_in_s), logins)
 
 
 def read_secret(path: Path | None) -> str | None:
@@ -108,11 +108,10 @@ def oidc_operations(engine: Engine) -> list[Operation]:
 
     async def start(_request: Request) -> ASGIApp:
         steps = sign_in()
-        from aura_local.accounts.sign_in_attempts import ATTEMPT_LIFETIME_S
-
         attempt = steps.attempts.begin()
+        lifetime_s = int(steps.attempts.lifetime_s)
         url = await steps.provider.authorization_url(attempt)
-        return json_answer(OidcStart(url=url, secret=attempt.secret, expires_in_s=int(ATTEMPT_LIFETIME_S)))
+        return json_answer(OidcStart(url=url, secret=attempt.secret, expires_in_s=lifetime_s))
 
     async def finish(request: Request) -> ASGIApp:
         steps = sign_in()

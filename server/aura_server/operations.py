@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from aura_local.accounts.principal import Principal
     from aura_local.engine import Engine
 
-Method = Literal["GET", "POST", "PATCH", "DELETE"]
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 AnonymousHandler: TypeAlias = Callable[[Request], Awaitable[ASGIApp]]
 PrincipalHandler: TypeAlias = "Callable[[Request, Principal], Awaitable[ASGIApp]]"
 TenantHandler: TypeAlias = Callable[[Request, Visit], Awaitable[ASGIApp]]

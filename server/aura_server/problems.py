@@ -8,6 +8,7 @@ is never what a deliberate error means.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -25,7 +26,7 @@ from aura_local.errors import AuraError
 log = logging.getLogger(__name__)
 
 RETRY_AFTER_S: Final = 2
-"""Advice to clients of a busy server; queues here drain in seconds."""
+"""Advice to clients of a busy server, where the error does not know better; queues here drain in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ PLACES: Final[Mapping[type[BaseException], Place]] = MappingProxyType(
         errors.StorageFull: Place(507, 4507, "server_error"),
         errors.StorageDamaged: Place(500, 1011, "server_error"),
         errors.KeyUnavailable: Place(500, 1011, "server_error"),
+        errors.DownloadFailed: Place(502, 1011, "server_error"),
         errors.EgressDenied: Place(403, 4403, "permission_error"),
     }
 )
@@ -105,8 +107,14 @@ def problem_response(error: BaseException) -> Response:
     if status == 401:
         headers["www-authenticate"] = 'Bearer realm="aura"'
     if status in (429, 503) and problem.retryable:
-        headers["retry-after"] = str(RETRY_AFTER_S)
+        headers["retry-after"] = str(_retry_after_s(problem))
     return JSONResponse(error_body(problem), status, headers)
+
+
+def _retry_after_s(problem: AuraError) -> int:
+    known_s = problem.retry_after_s if isinstance(problem, errors.TooManyRequests) else None
+    # Rounded up, so that whoever waits that long is not a moment too early.
+    return RETRY_AFTER_S if known_s is None else max(1, math.ceil(known_s))
 
 
 def routing_problem(_request: Request, error: Exception) -> Response:

@@ -11,7 +11,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from aura_local.errors import InvalidRequest
-from aura_local.metering.ledger import UsageColumn, UsageKind, UsageLedger, UsageQuery
+from aura_local.metering.ledger import ENTERED_KINDS, UsageColumn, UsageLedger, UsageQuery
 from aura_server.authentication import Visit
 from aura_server.operations import Operation, json_answer
 from aura_server.query_values import day, whole_number
@@ -59,7 +59,7 @@ def usage_operations(engine: Engine) -> list[Operation]:
         "from": "First day, `2026-01-31` (UTC).",
         "to": "Last day.",
         "subject": "Of one user, key or visitor alone.",
-        "kind": f"One of: {', '.join(get_args(UsageKind))}.",
+        "kind": f"One of: {', '.join(ENTERED_KINDS)}.",
         "by": "What is told apart, of `day,subject,kind`; all by default.",
         "after": "`next` of the page before.",
         "limit": f"Rows at most, 100 by default, {MOST_ROWS} at most.",
@@ -121,14 +121,13 @@ def _query(request: Request) -> UsageQuery:
     known: tuple[UsageColumn, ...] = get_args(UsageColumn)
     if not columns or not columns <= set(known):
         raise InvalidRequest("by holds some of day, subject and kind, separated by commas.")
-    kinds: tuple[UsageKind, ...] = get_args(UsageKind)
     asked = request.query_params.get("kind")
-    if asked is not None and asked not in kinds:
-        raise InvalidRequest(f"kind is one of: {', '.join(kinds)}.")
+    if asked is not None and asked not in ENTERED_KINDS:
+        raise InvalidRequest(f"kind is one of: {', '.join(ENTERED_KINDS)}.")
     return UsageQuery(
         first_day=day(request, "from"),
         last_day=day(request, "to"),
         subject=request.query_params.get("subject"),
-        kind=next((kind for kind in kinds if kind == asked), None),
+        kind=next((kind for kind in ENTERED_KINDS if kind == asked), None),
         by=frozenset(column for column in known if column in columns),
     )

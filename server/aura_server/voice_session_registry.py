@@ -20,7 +20,6 @@ from anyio.abc import TaskGroup, TaskStatus
 from aura_local.accounts.principal import Principal
 from aura_local.conversation.spoken_reply import Notify
 from aura_local.errors import (
-    AuraError,
     AuthenticationFailed,
     EngineUnavailable,
     NotFound,
@@ -176,34 +175,25 @@ class VoiceSessionRegistry:
                 raise ProtocolViolation(f"A resumed session keeps its `{name}`, {value}.")
         return live
 
-    async def end_where(self, predicate: Callable[[Principal], Awaitable[bool]], error: AuraError) -> int:
-        """End the sessions of every principal for which `predicate` is true; returns how many.
-
-        Their connections get `error` and its close code. Asked once per principal; what it raises for one is
-        logged and ends nothing, and the others are asked all the same.
-        """
-        asked: dict[Principal, bool] = {}
-        ended = 0
-        for entry in list(self._entries.values()):
-            if entry.principal not in asked:
-                try:
-                    asked[entry.principal] = await predicate(entry.principal)
-                except Exception as problem:  # one tenant's damaged file is not the others' security
-                    log.error("the holder of a voice session could not be looked up", exc_info=problem)
-                    asked[entry.principal] = False
-            if asked[entry.principal] and not entry.live.over:
-                entry.live.fail(error)
-                ended += 1
-        return ended
-
     async def _end_withdrawn(self) -> None:
-        async def withdrawn(principal: Principal) -> bool:
-            return not await self._still_good(principal)
-
+        """End the sessions of principals who may no longer talk; their connections are told why."""
         while True:
             await anyio.sleep(self._check_every_s)
-            error = AuthenticationFailed("Access has been withdrawn.", code="access_withdrawn")
-            await self.end_where(withdrawn, error)
+            known: dict[Principal, bool] = {}
+            for entry in list(self._entries.values()):
+                if entry.principal not in known:
+                    known[entry.principal] = await self._is_still_good(entry.principal)
+                if not known[entry.principal] and not entry.live.over:
+                    entry.live.fail(
+                        AuthenticationFailed("Access has been withdrawn.", code="access_withdrawn")
+                    )
+
+    async def _is_still_good(self, principal: Principal) -> bool:
+        try:
+            return await self._still_good(principal)
+        except Exception as problem:  # one tenant's damaged file is not the others' security
+            log.error("the holder of a voice session could not be looked up", exc_info=problem)
+            return True
 
     def _admit(self, principal: Principal, address: str | None) -> None:
         """Raises `TooManySessions` that says whose are all in use."""

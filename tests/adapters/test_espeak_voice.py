@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from aura_local.adapters.espeak_voice import EspeakVoice, open_adapter
-from aura_local.errors import EngineUnavailable, InvalidRequest
+from aura_local.errors import EngineUnavailable, InvalidRequest, PayloadTooLarge
 from tests.contract.models import CALLER, espeak_context
 
 pytestmark = [pytest.mark.starter, pytest.mark.anyio]
@@ -53,6 +53,18 @@ async def test_voices_rates_and_pitches_differ(voice: EspeakVoice) -> None:
     other = await voice.speak("good morning everyone", voice="en-gb-x-rp+f3", rate_wpm=120, caller=CALLER)
     assert 0.7 < len(other) / len(slow) < 1.4
     assert voice.sample_rate_hz == 22_050
+
+
+async def test_a_text_is_as_long_as_the_option_says() -> None:
+    voice = open_adapter(espeak_context(speech_characters=12))
+    try:
+        assert len(await voice.speak("good morning", caller=CALLER))
+        with pytest.raises(PayloadTooLarge, match="at most 12 characters"):
+            await voice.speak("good mornings", caller=CALLER)
+        with pytest.raises(PayloadTooLarge, match="at most 12 characters"):
+            voice.stream("good mornings", caller=CALLER)
+    finally:
+        await voice.close()
 
 
 async def test_unknown_and_impossible_voices_are_refused(voice: EspeakVoice) -> None:

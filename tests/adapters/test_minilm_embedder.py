@@ -7,8 +7,17 @@ from collections.abc import Iterator
 import anyio
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from aura_local.adapters.minilm_embedder import MiniLmEmbedder, open_adapter
+from aura_local.adapters.minilm_embedder import (
+    QUANTUM_TOKENS,
+    WINDOW_TOKENS,
+    MiniLmEmbedder,
+    _batches,
+    open_adapter,
+)
+from aura_local.ports import Caller, Priority
 from tests.contract.models import CALLER, MINILM, folder_context
 
 pytestmark = [pytest.mark.engines, pytest.mark.anyio]
@@ -54,3 +63,24 @@ def test_counting_is_exact(embedder: MiniLmEmbedder) -> None:
 async def test_no_vector_is_empty(embedder: MiniLmEmbedder) -> None:
     vectors = await embedder.embed(["", " ", "\u0000", "\U0001f600"], caller=CALLER)
     assert np.isfinite(vectors).all()
+
+
+async def test_in_the_background_on_two_cores_the_vectors_are_the_same(embedder: MiniLmEmbedder) -> None:
+    texts = ["the museum is open " * (number % 60) + f"case {number}" for number in range(150)]
+    vectors = await embedder.embed(texts, caller=Caller("museum", Priority.BACKGROUND))
+    alone = np.concatenate([await embedder.embed([text], caller=CALLER) for text in texts[::10]])
+    np.testing.assert_allclose(vectors[::10], alone, atol=1e-5)
+    np.testing.assert_allclose(await embedder.embed(texts[:40], caller=CALLER), vectors[:40], atol=1e-5)
+
+
+@pytest.mark.parametrize("priority", list(Priority))
+async def test_of_no_texts_there_are_no_vectors(embedder: MiniLmEmbedder, priority: Priority) -> None:
+    assert (await embedder.embed([], caller=Caller("museum", priority))).shape == (0, 384)
+
+
+@given(st.lists(st.integers(2, WINDOW_TOKENS), max_size=200))
+def test_a_quantum_is_short_and_every_text_is_in_one(lengths: list[int]) -> None:
+    batches = _batches(lengths)
+    assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
+    for batch in batches:
+        assert len(batch) * max(lengths[row] for row in batch) <= QUANTUM_TOKENS

@@ -13,7 +13,7 @@ import pytest
 
 from aura_local.adapters.piper_voice import PiperSpeech, open_adapter
 from aura_local.adapters.speech_edges import AUDIBLE_AMPLITUDE
-from aura_local.errors import InvalidRequest, ModelDamaged, ModelMissing
+from aura_local.errors import InvalidRequest, ModelDamaged, ModelMissing, PayloadTooLarge
 from aura_local.ports import Samples
 from tests.contract.models import CALLER, PIPER, context, folder_context
 
@@ -40,6 +40,16 @@ async def test_speech_begins_at_once_and_without_a_click(voice: PiperSpeech) -> 
     for piece in pieces:
         assert piece[-1] == 0.0
     assert pieces[0][0] == 0.0
+
+
+async def test_a_text_is_as_long_as_the_option_says() -> None:
+    voice = open_adapter(folder_context(PIPER, speech_characters=12))
+    try:
+        assert await spoken(voice, "x" * 12)
+        with pytest.raises(PayloadTooLarge, match="at most 12 characters"):
+            await spoken(voice, "x" * 13)
+    finally:
+        await voice.close()
 
 
 async def test_brackets_are_not_phonemes(voice: PiperSpeech) -> None:

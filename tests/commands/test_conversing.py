@@ -36,6 +36,20 @@ def test_a_file_without_audio_is_told_before_any_model_loads(aura: Aura, tmp_pat
     assert aura.json("transcribe", str(noise), code=1)["error"]["code"] == "audio_unreadable"
 
 
+@pytest.mark.parametrize(
+    ("samples", "ending", "code"), [(8000, 2, "configuration_error"), (8001, 1, "payload_too_large")]
+)
+def test_recordings_up_to_the_limit(aura: Aura, tmp_path: Path, samples: int, ending: int, code: str) -> None:
+    recording = tmp_path / "recording.wav"
+    with wave.open(str(recording), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(bytes(2 * samples))
+    aura.environment["AURA_LIMITS__RECORDING_S"] = "0.5"
+    # What is not too long gets as far as the models, of which there is none of this name.
+    aura.environment["AURA_ENGINES__SPEECH_TO_TEXT"] = "no such model"
+    assert aura.json("transcribe", str(recording), *DEMO, code=ending)["error"]["code"] == code
+
+
 @pytest.mark.engines
 def test_a_file_that_cannot_be_written_is_told(aura: Aura, tmp_path: Path) -> None:
     target = tmp_path / "no folder" / "spoken.wav"

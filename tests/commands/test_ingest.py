@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from aura_local.commands.ingest import documents_in
+from aura_local.commands.document_files import documents_in
 from aura_local.data_home import open_data_home
 from aura_local.retrieval.documents import document_rows
 from aura_local.settings_sources import load_settings
@@ -66,3 +66,9 @@ def test_public_documents_are_for_visitors_too(aura: Aura, tmp_path: Path) -> No
     for options, expected in (([], "members"), (["--public"], "public"), ([], "public")):
         aura("ingest", str(hours), *options)
         assert anyio.run(audiences) == [expected]
+
+
+def test_only_folders_are_kept_in_step_and_told_line_by_line(aura: Aura, tmp_path: Path) -> None:
+    (tmp_path / "hours.txt").write_text("Open at nine.")
+    assert "Only folders" in aura("ingest", str(tmp_path / "hours.txt"), "--watch", code=2).stderr
+    assert aura.json("ingest", str(tmp_path), "--watch", code=2)["error"]["code"] == "invalid_request"

@@ -14,9 +14,9 @@ from tests.commands.invoking import Aura
 from tests.commands.test_tenant import actions
 
 USED: tuple[tuple[str, str, dict[UsageKind, int], datetime], ...] = (
-    ("user:ada", "a", {"prompt_tokens": 1200, "requests": 1}, datetime(2026, 1, 30, tzinfo=UTC)),
-    ("user:ada", "b", {"requests": 2}, datetime(2026, 1, 31, tzinfo=UTC)),
-    ("key:till", "c", {"requests": 4}, datetime(2026, 1, 31, tzinfo=UTC)),
+    ("user:ada", "a", {"prompt_tokens": 1200, "text_to_speech_ms": 1}, datetime(2026, 1, 30, tzinfo=UTC)),
+    ("user:ada", "b", {"text_to_speech_ms": 2}, datetime(2026, 1, 31, tzinfo=UTC)),
+    ("key:till", "c", {"text_to_speech_ms": 4}, datetime(2026, 1, 31, tzinfo=UTC)),
 )
 
 
@@ -40,18 +40,20 @@ def test_all_of_it_by_day_user_and_kind(mill: Aura) -> None:
     found = mill.json("usage")
     assert found["tenant"] == "Old Mill"
     assert len(found["usage"]) == 4
-    assert {"day": "2026-01-31", "user": "key:till", "kind": "requests", "amount": 4} in found["usage"]
+    assert {"day": "2026-01-31", "user": "key:till", "kind": "text_to_speech_ms", "amount": 4} in found[
+        "usage"
+    ]
     assert "1,200" in mill("usage").stdout
 
 
 def test_what_is_not_told_apart_is_added_up(mill: Aura) -> None:
     assert mill.json("usage", "--by", "kind")["usage"] == [
         {"kind": "prompt_tokens", "amount": 1200},
-        {"kind": "requests", "amount": 7},
+        {"kind": "text_to_speech_ms", "amount": 7},
     ]
     assert mill.json("usage", "--by", "user,kind", "--from", "2026-01-31")["usage"] == [
-        {"user": "key:till", "kind": "requests", "amount": 4},
-        {"user": "user:ada", "kind": "requests", "amount": 2},
+        {"user": "key:till", "kind": "text_to_speech_ms", "amount": 4},
+        {"user": "user:ada", "kind": "text_to_speech_ms", "amount": 2},
     ]
     assert {row["day"] for row in mill.json("usage", "--to", "2026-01-30")["usage"]} == {"2026-01-30"}
 
@@ -62,8 +64,8 @@ def test_csv_is_an_export_and_audited_as_one(mill: Aura) -> None:
     assert lines == [
         "day,kind,amount",
         "2026-01-30,prompt_tokens,1200",
-        "2026-01-30,requests,1",
-        "2026-01-31,requests,6",
+        "2026-01-30,text_to_speech_ms,1",
+        "2026-01-31,text_to_speech_ms,6",
     ]
     assert actions(mill, "--tenant", "Old Mill")[-1] == "usage.exported"
 

@@ -155,10 +155,55 @@ async def test_without_anything_to_go_by_it_declines() -> None:
     assert answers.drafting.conversations == []
 
 
-async def test_an_answerable_question_without_sentences_cites_nothing() -> None:
+async def test_a_passage_without_known_sentences_is_cited_by_its_text() -> None:
     found = Grounding(grounding(SOURCE).passages, (), answerable=True)
     _, answer = await Answers("We open at nine.", found=found, trusted=True).ask()
-    assert (answer.text, answer.citations) == ("We open at nine.", ())
+    assert answer.text == "We open at nine."
+    assert [citation.quote for citation in answer.citations] == [SOURCE]
+
+
+async def test_a_sentence_that_no_passage_supports_is_not_said() -> None:
+    answers = Answers("We open at nine. ", "The cafe closes at midnight. ", "Enjoy your visit!", trusted=True)
+    events, answer = await answers.ask()
+    assert text_of(events) == "We open at nine. Enjoy your visit!"
+    assert answer.dropped_sentences == 1
+    assert answer.usage.generated_tokens == 3, "what was generated is counted, said or not"
+
+
+async def test_a_capable_model_none_of_whose_sentences_is_supported_is_replaced_by_a_quotation() -> None:
+    answers = Answers("We open at ten. ", "Ask Robert Oxford.", trusted=True)
+    answers.declining.answers = [[SOURCE]]
+    _, answer = await answers.ask()
+    assert answer.text == SOURCE
+    assert [citation.quote for citation in answer.citations] == [SOURCE]
+    assert (answer.drafted, answer.dropped_sentences) == (False, 2)
+
+
+async def test_a_replaced_draft_is_counted() -> None:
+    _, answer = await Answers("The museum opens at ten. ").ask()
+    assert (answer.text, answer.dropped_sentences) == (SOURCE, 1)
+
+
+async def test_a_quoted_row_of_a_table_is_said_as_far_as_it_was_asked_for() -> None:
+    row = "Ticket: family | Price: £30 | Persons: 4 | Code: FT-30"
+    answers = Answers("Nonsense ", "here.", found=grounding(row))
+    answers.quoting.answers = [[row]]
+    _, answer = await answers.ask("what is the price for a family")
+    assert answer.text == "Ticket: family, Price: £30"
+    assert [citation.quote for citation in answer.citations] == [row]
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+async def test_what_is_searched_for_says_what_it_is_about(trusted: bool) -> None:
+    answers = Answers("We open at nine.", trusted=trusted)
+    history = [Exchange("how much is the guided tour", "It costs six euros.")]
+    await answers.ask("how long does it take", history)
+    question = Question("how long does it take", "a/1", tuple(history), CALLER)
+    await answers.answering.prepare(question, answers.documents.retrieve)
+    assert answers.documents.asked == ["how long does the guided tour take"] * 2
+    (conversation,) = answers.drafting.conversations
+    assert conversation.question == "how long does the guided tour take"
+    assert conversation.messages[-1].text.endswith("how long does it take"), "shown with its history"
 
 
 async def test_the_prompt_holds_the_history_and_the_key_of_its_cache() -> None:
@@ -167,11 +212,11 @@ async def test_the_prompt_holds_the_history_and_the_key_of_its_cache() -> None:
     (conversation,) = answers.drafting.conversations
     assert conversation.id == "a/1"
     assert [message.text for message in conversation.messages[1:3]] == ["when do you open", "We open at"]
-    assert conversation.question == "and on sunday"
+    assert conversation.messages[-1].text.endswith("and on sunday")
 
 
 async def test_leaving_in_the_middle_stops_the_model_and_keeps_what_was_said() -> None:
-    answers = Answers("One. ", "Two. ", "Three. ", trusted=True)
+    answers = Answers("One. ", "Two. ", "Three. ", found=grounding("One. Two. Three."), trusted=True)
     question = Question("when", "a/1", (), CALLER)
     async with answers.answering.open(question, answers.documents.retrieve, answers.stopwatch) as stream:
         async for event in stream:

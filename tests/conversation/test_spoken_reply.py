@@ -23,7 +23,7 @@ from aura_local.conversation.spoken_reply import SpokenReply
 from aura_local.conversation.stopwatch import Stopwatch
 from aura_local.errors import EngineUnavailable
 from aura_local.ports import Caller, GenerationLimits, Priority
-from tests.support.conversations import Documents, ListenedSink
+from tests.support.conversations import Documents, ListenedSink, grounding
 from tests.support.loop import idle
 
 pytestmark = pytest.mark.anyio
@@ -50,10 +50,12 @@ class Spoken:
             limits=GenerationLimits(),
         )
 
+        documents = Documents(grounding("".join(pieces or SENTENCES)))
+
         @asynccontextmanager
         async def open_answer(watch: Stopwatch) -> AsyncIterator[AnswerStream]:
             question = Question("when", "a/1", (), CALLER)
-            async with answering.open(question, Documents().retrieve, watch) as stream:
+            async with answering.open(question, documents.retrieve, watch) as stream:
                 yield stream
 
         self.reply = SpokenReply(
@@ -204,3 +206,39 @@ async def test_a_failure_is_kept_until_somebody_asks() -> None:
 async def test_a_reply_that_was_never_answered_has_an_empty_answer() -> None:
     answer = Spoken().reply.answer
     assert (answer.text, answer.citations, answer.answered) == ("", (), False)
+
+
+async def test_spoken_as_a_voice_should_say_it_and_shown_and_remembered_as_written() -> None:
+    written = "Visit for £12.50, see https://example.org/a [1]."
+    spoken = Spoken(written)
+    spoken.sink.patient = True
+    await spoken.reply.commit(1)
+    await spoken.reply.produce()
+    assert await spoken.play()
+    assert "".join(spoken.voice.spoken).split() == "Visit for twelve pounds fifty, see the link.".split()
+    assert spoken.reply.answer.text == written
+    assert spoken.reply.heard_text == written
+
+
+async def test_what_was_heard_of_a_number_is_told_by_how_long_it_takes_to_say() -> None:
+    spoken = Spoken("We ask £12.50 today.")
+    await spoken.reply.commit(1)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(spoken.reply.produce)
+        tasks.start_soon(spoken.play)
+        await idle()
+        # "twelve" is said, "pounds fifty" is not yet: as long as the written form would take to its end.
+        await spoken.sink.listen(1, len("We ask twelve") * 24_000 // 20)
+        await spoken.reply.silence()
+        spoken.reply.abandon()
+    assert spoken.reply.heard_text == "We ask"
+
+
+async def test_what_cannot_be_said_is_shown_and_not_heard() -> None:
+    spoken = Spoken("It opens at nine. ", "[1]")
+    spoken.sink.patient = True
+    await spoken.reply.commit(1)
+    await spoken.reply.produce()
+    assert await spoken.play()
+    assert len(spoken.voice.spoken) == 1
+    assert spoken.reply.heard_text == "It opens at nine."

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import typer.main
 
+from aura_local.accounts.permissions import PERMISSIONS
 from aura_local.adapters.registry import GROUPS
 from aura_local.catalogue.manifest import shipped_catalogues
 from aura_local.commands.application import build_application
@@ -146,7 +147,7 @@ def test_settings_that_are_named_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     sections = sorted({name.partition(".")[0] for name in setting_names() if "." in name})
     named = set(re.findall(rf"`((?:{'|'.join(sections)})\.[a-z_]+)`", text))
-    assert named <= set(setting_names()), page.name
+    assert named <= set(setting_names()) | PERMISSIONS, page.name
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)

@@ -38,7 +38,7 @@ async def used(database: Database) -> UsageLedger:
     for day in range(3):
         for subject in ("user:ada", "key:1/2"):
             at = NOON + timedelta(days=day)
-            amounts: dict[ledger.UsageKind, int] = {"prompt_tokens": 10 + day, "requests": 1}
+            amounts: dict[ledger.UsageKind, int] = {"prompt_tokens": 10 + day, "text_to_speech_ms": 1}
             await database.write(usage_rows(subject, f"{subject}-{day}", amounts, at))
     return UsageLedger(database)
 
@@ -56,14 +56,14 @@ async def test_the_same_key_counts_once(database: Database) -> None:
 
 
 async def test_zero_is_no_entry(database: Database) -> None:
-    await database.write(usage_rows("user:ada", "turn:1", {"prompt_tokens": 0, "requests": 1}, NOON))
+    await database.write(usage_rows("user:ada", "turn:1", {"prompt_tokens": 0, "text_to_speech_ms": 1}, NOON))
     await database.write(usage_rows("user:ada", "turn:2", {}, NOON))
     assert await count(database) == 1
 
 
 async def test_usage_is_undone_with_what_it_counts(database: Database) -> None:
     def fail(connection: sqlite_utils.Database) -> None:
-        usage_rows("user:ada", "turn:1", {"requests": 1}, NOON)(connection)
+        usage_rows("user:ada", "turn:1", {"text_to_speech_ms": 1}, NOON)(connection)
         raise RuntimeError("the turn was not written")
 
     with pytest.raises(RuntimeError):
@@ -73,24 +73,24 @@ async def test_usage_is_undone_with_what_it_counts(database: Database) -> None:
 
 async def test_days_are_those_of_utc(database: Database) -> None:
     east = datetime(2026, 12, 1, 1, tzinfo=timezone(timedelta(hours=2)))
-    await database.write(usage_rows("user:ada", "turn:1", {"requests": 1}, east))
+    await database.write(usage_rows("user:ada", "turn:1", {"text_to_speech_ms": 1}, east))
     assert [row.day for row in await UsageLedger(database).totals()] == ["2026-11-30"]
-    assert await database.read(used_in_month(east)) == {"requests": 1}
+    assert await database.read(used_in_month(east)) == {"text_to_speech_ms": 1}
     assert await database.read(used_in_month(east + timedelta(hours=2))) == {}
 
 
 def test_what_cannot_be_counted_is_refused_at_once() -> None:
     with pytest.raises(ValueError, match="zone"):
-        usage_rows("user:ada", "k", {"requests": 1}, datetime(2026, 1, 1))
+        usage_rows("user:ada", "k", {"text_to_speech_ms": 1}, datetime(2026, 1, 1))
     with pytest.raises(ValueError, match="zero or more"):
-        usage_rows("user:ada", "k", {"requests": -1}, NOON)
+        usage_rows("user:ada", "k", {"text_to_speech_ms": -1}, NOON)
     with pytest.raises(ValueError, match="known kinds"):
         usage_rows("user:ada", "k", {"coffees": 1}, NOON)  # type: ignore[dict-item]
 
 
 async def test_other_failures_than_a_known_key_are_not_swallowed(database: Database) -> None:
     with pytest.raises(sqlcipher.IntegrityError, match="NOT NULL"):
-        await database.write(usage_rows(None, "k", {"requests": 1}, NOON))  # type: ignore[arg-type]
+        await database.write(usage_rows(None, "k", {"text_to_speech_ms": 1}, NOON))  # type: ignore[arg-type]
 
 
 async def test_entries_cannot_be_changed_or_deleted(database: Database, used: UsageLedger) -> None:
@@ -112,7 +112,10 @@ async def test_totals_are_the_sums_of_the_entries(database: Database, used: Usag
 @pytest.mark.parametrize(
     ("query", "amounts"),
     [
-        (UsageQuery(by=frozenset({"kind"})), {("", "", "prompt_tokens"): 66, ("", "", "requests"): 6}),
+        (
+            UsageQuery(by=frozenset({"kind"})),
+            {("", "", "prompt_tokens"): 66, ("", "", "text_to_speech_ms"): 6},
+        ),
         (
             UsageQuery(kind="prompt_tokens", by=frozenset({"subject"})),
             {("", "user:ada", ""): 33, ("", "key:1/2", ""): 33},
@@ -123,9 +126,12 @@ async def test_totals_are_the_sums_of_the_entries(database: Database, used: Usag
         ),
         (
             UsageQuery(last_day=date(2026, 11, 23), subject="user:ada"),
-            {("2026-11-23", "user:ada", "prompt_tokens"): 10, ("2026-11-23", "user:ada", "requests"): 1},
+            {
+                ("2026-11-23", "user:ada", "prompt_tokens"): 10,
+                ("2026-11-23", "user:ada", "text_to_speech_ms"): 1,
+            },
         ),
-        (UsageQuery(kind="requests", by=frozenset()), {("", "", ""): 6}),
+        (UsageQuery(kind="text_to_speech_ms", by=frozenset()), {("", "", ""): 6}),
         (UsageQuery(subject="user:nobody"), {}),
         (UsageQuery(subject="' OR 1=1 --"), {}),
     ],
@@ -159,14 +165,14 @@ async def test_csv_is_what_the_totals_are(used: UsageLedger, monkeypatch: pytest
     assert text.endswith("\r\n")
     _, *rows = csv.reader(io.StringIO(text, newline=""))
     assert rows == [[row.day, row.subject, row.kind, str(row.amount)] for row in await used.totals()]
-    query = UsageQuery(kind="requests", by=frozenset({"subject"}))
+    query = UsageQuery(kind="text_to_speech_ms", by=frozenset({"subject"}))
     assert [part async for part in used.csv(query)] == ["subject,amount\r\n", "key:1/2,3\r\nuser:ada,3\r\n"]
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])
 async def test_no_cell_is_a_formula(database: Database, start: str) -> None:
     subject = f'{start}HYPERLINK("http://x","a,b")'
-    await database.write(usage_rows(subject, "k", {"requests": 1}, NOON))
+    await database.write(usage_rows(subject, "k", {"text_to_speech_ms": 1}, NOON))
     text = "".join([part async for part in UsageLedger(database).csv()])
     _, (day, cell, kind, amount) = csv.reader(io.StringIO(text, newline=""))
-    assert (day, cell, kind, amount) == ("2026-11-23", f"'{subject}", "requests", "1")
+    assert (day, cell, kind, amount) == ("2026-11-23", f"'{subject}", "text_to_speech_ms", "1")

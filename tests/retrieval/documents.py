@@ -72,9 +72,9 @@ def repacked(package: bytes, changes: dict[str, bytes]) -> bytes:
     return target.getvalue()
 
 
-def archive(members: dict[str, bytes]) -> bytes:
+def archive(members: dict[str, bytes], *, compressed: bool = True) -> bytes:
     target = io.BytesIO()
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as new:
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED) as new:
         for name, content in members.items():
             new.writestr(name, content)
     return target.getvalue()

@@ -32,14 +32,14 @@ def spoil(path: Path, first_byte: int) -> None:
 def test_what_memory_held_is_blanked_and_the_index_still_answers(tmp_path: Path) -> None:
     folder, known = tmp_path / "chroma", vectors(5)
     index = ChromaFolder(folder)
-    index.add(range(5), known)
+    index.add(range(5), known, 0)
     (data,) = folder.glob("*/data_level0.bin")
     header = data.with_name("header.bin").read_bytes()
     version, _, room, there, size_bytes = struct.unpack_from("<iQQQQ", header)
     assert (version, room * size_bytes) == (1, data.stat().st_size), "the form that is expected"
     spoil(data, there * size_bytes)
     spoil(data.with_name("length.bin"), there * 4)
-    index.add([5], vectors(6)[5:])
+    index.add([5], vectors(6)[5:], 0)
     index.mark_sound()
     assert not any(SECRET in path.read_bytes() for path in folder.rglob("*") if path.is_file())
     spoil(data, there * size_bytes)

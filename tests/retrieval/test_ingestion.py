@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from aura_local.adapters.minilm_embedder import MiniLmEmbedder
 from aura_local.errors import EngineUnavailable, InvalidRequest, NotFound, PayloadTooLarge
 from aura_local.ports import Caller, Priority
+from aura_local.retrieval.document_progress import IndexingProgress
 from aura_local.retrieval.ingestion import Ingestion
 from aura_local.retrieval.vector_index import VectorIndex
 from aura_local.storage.leases import TenantHandle
@@ -40,13 +41,17 @@ async def test_a_document_is_accepted_then_indexed(embedder: MiniLmEmbedder, ope
             len(HOURS),
             None,
         )
-        steps: list[tuple[int, int]] = []
-        record = await ingestion.index(
-            handle, accepted.id, progress=lambda done, total: steps.append((done, total))
-        )
+        steps: list[IndexingProgress] = []
+        record = await ingestion.index(handle, accepted.id, progress=steps.append)
         assert (record.status, record.media_type, record.reason) == ("indexed", "text/markdown", None)
         assert (record.page_count, record.passage_count) == (None, 1)
-        assert steps == [(3, 3)]
+        assert steps == [
+            IndexingProgress("parsing"),
+            IndexingProgress("embedding"),
+            IndexingProgress("embedding", None, 0, 1),
+            IndexingProgress("embedding", None, 1, 1),
+        ]
+        assert ingestion.progress.of(handle.id, record.id) is None
         ((heading, text, vector),) = await rows(handle, "SELECT heading, text, vector FROM passages")
         assert heading == "Opening hours"
         assert text == "The museum opens at nine in the morning. It closes at six in the evening."
@@ -97,7 +102,9 @@ async def test_a_bad_document_fails_with_its_reason_and_may_be_tried_again(
         assert record.status == "failed"
         assert record.reason == "The PDF needs a password; remove it and try again."
         assert await ingestion.resume(handle) == ()
+        assert await ingestion.index(handle, record.id) == record
         await handle.blobs.delete(record.sha256)
+        assert (await ingestion.retry(handle, record.id)).status == "received"
         again = await ingestion.index(handle, record.id)
         assert again.reason == "The stored file is missing or damaged; upload it again."
         data = pdf(["Hello"], password="x")
@@ -176,7 +183,7 @@ class FailingEmbedder:
 async def test_an_engine_that_fails_leaves_the_document_to_be_resumed(
     embedder: MiniLmEmbedder, open_tenant: OpenTenant
 ) -> None:
-    many = b"\n\n".join(b"Room %d is open. It has %d chairs." % (n, n) for n in range(40))
+    many = b"\n\n".join(b"Room %d is open. It has %d chairs." % (n, n) for n in range(1_000))
     async with open_tenant() as handle:
         broken = Ingestion(FailingEmbedder(embedder, calls=1))
         with pytest.raises(EngineUnavailable):
@@ -212,7 +219,7 @@ import os, signal, sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import anyio
-from aura_local.retrieval import ingestion
+from aura_local.retrieval import indexing
 from aura_local.retrieval.ingestion import Ingestion
 from tests.retrieval.conftest import MODEL, CoreBudget, AdapterContext, open_adapter, open_tenant
 from tests.retrieval.uploads import DOGS, HOURS, chunks
@@ -228,7 +235,7 @@ async def main():
             record = await ingestion_.add(handle, name, chunks(data))
             print(record.id, flush=True)
         if sys.argv[3] == "accepted": die()
-        if sys.argv[3] == "parsed": ingestion.cut_passages = die
+        if sys.argv[3] == "parsed": indexing.cut_passages = die
         if sys.argv[3] == "committed":
             index = await handle.index()
             index.add = die

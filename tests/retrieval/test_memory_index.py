@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from aura_local.adapters.minilm_embedder import MiniLmEmbedder
 from aura_local.ports import Caller, Priority
-from aura_local.retrieval.chroma_folder import FolderLock
 from aura_local.retrieval.exact_search import exact_search, vector_bytes
+from aura_local.retrieval.folder_lock import FolderLock
 from aura_local.retrieval.index_choice import IndexLocation
 from aura_local.retrieval.ingestion import Ingestion
 from aura_local.retrieval.memory_index import MemoryIndex
 from aura_local.retrieval.retriever import Retriever
 from aura_local.storage.leases import TenantHandle
 from tests.retrieval.conftest import OpenTenant
-from tests.retrieval.test_vector_index import remove, store, vectors
+from tests.retrieval.test_vector_index import MEMBERS, remove, store, vectors
 from tests.retrieval.uploads import DOGS, HOURS, ingest
 
 pytestmark = pytest.mark.anyio
@@ -45,8 +45,8 @@ async def test_it_finds_what_the_oracle_finds_through_changes_and_restarts(open_
         assert await index.count() == 2_000
         await agrees_with_the_oracle(handle, rows[5])
         ids += await store(handle.database, rows[2_000:])
-        await index.add(ids[2_000:], rows[2_000:])
-        await index.add([], rows[:0])
+        await index.add(ids[2_000:], rows[2_000:], MEMBERS)
+        await index.add([], rows[:0], MEMBERS)
         await remove(handle.database, ids[5])
         await index.delete([ids[5], 999_999])
         assert await index.count() == 2_099
@@ -73,7 +73,7 @@ async def test_another_embedders_vectors_are_passed_over(open_tenant: OpenTenant
         index = await opened(handle)
         rows = vectors(4)
         ids = await store(handle.database, rows)
-        await index.add(ids, rows)
+        await index.add(ids, rows, MEMBERS)
         assert [one.passage_id for one in await index.query(rows[2], 1)] == [ids[2]]
         assert len(await index.query(old[0], 10)) == 8  # by the oracle
 

@@ -9,11 +9,13 @@ from io import BytesIO
 import pytest
 
 from aura_local.errors import DocumentUnreadable, PayloadTooLarge, UnsupportedMedia
-from aura_local.isolation import WorkerLimits
 from aura_local.retrieval.extraction import decode_response, encode_request, extract_in_worker
 from aura_local.retrieval.parsing import ParsedDocument, parse_document
 from aura_local.retrieval.readers.encodings import decode_text
+from aura_local.retrieval.readers.limits import ReadingLimits
 from tests.retrieval.documents import archive, pdf, repacked, word
+
+OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 
 def summary(document: ParsedDocument) -> list[tuple[str, str]]:
@@ -25,10 +27,10 @@ async def test_plain_text() -> None:
     data = b"Opening hours\n\nWe open at nine\nand close at six.\n\n- no dogs\n- no flash\r\n"
     parsed = await parse_document(data, "hours.txt")
     assert parsed.media_type == "text/plain"
-    assert parsed.title == "hours"
+    assert parsed.title == "Opening hours"
     assert parsed.page_count == 0
     assert summary(parsed) == [
-        ("paragraph", "Opening hours"),
+        ("heading", "Opening hours"),
         ("paragraph", "We open at nine and close at six."),
         ("list_item", "no dogs"),
         ("list_item", "no flash"),
@@ -52,8 +54,7 @@ async def test_markdown() -> None:
     ]
     assert [entry for entry in summary(parsed) if entry[0] != "heading"] == [
         ("paragraph", "Open daily in the hall, see map."),
-        ("table_row", "Item | Price"),
-        ("table_row", "Card | 2"),
+        ("table_row", "Item: Card | Price: 2"),
         ("list_item", "cards of paper"),
         ("list_item", "books"),
         ("paragraph", "code_here stays"),
@@ -80,8 +81,7 @@ async def test_html() -> None:
         ("paragraph", "loose text"),
         ("list_item", "tea"),
         ("list_item", "milk"),
-        ("table_row", "Day | Hours"),
-        ("table_row", "Monday | closed"),
+        ("table_row", "Day: Monday | Hours: closed"),
     ]
 
 
@@ -146,8 +146,10 @@ async def test_strict_docx() -> None:
         (b"MZ\x90\x00%PDF-1.7" + b"\x00" * 200, "both.pdf", UnsupportedMedia, "a Windows program"),
         (b"#!/bin/sh\necho hello\n", "invoice.pdf", UnsupportedMedia, r"named \.pdf"),
         (b"\x89PNG\r\n\x1a\n" + b"\x00" * 50, "scan.txt", UnsupportedMedia, "a PNG image"),
-        (archive({"xl/workbook.xml": b"<x/>"}), "sheet.docx", UnsupportedMedia, "an Excel workbook"),
-        (archive({"a.txt": b"hello"}), "a.docx", UnsupportedMedia, "a ZIP archive"),
+        (archive({"xl/workbook.xml": b"<x/>"}), "sheet.docx", DocumentUnreadable, "workbook is damaged"),
+        (archive({"xl/workbook.bin": b"x"}), "sheet.xlsb", UnsupportedMedia, "save it as xlsx"),
+        (archive({"META-INF/MANIFEST.MF": b"x"}), "a.docx", UnsupportedMedia, "a Java archive"),
+        (b"{\\rtf1 hello}", "letter.doc", UnsupportedMedia, "save it as docx"),
         (random.Random(1).randbytes(5_000), "noise.txt", UnsupportedMedia, "binary data"),
         ("Café".encode() * 10 + b"caf\xc3 closed", "cafe.txt", DocumentUnreadable, "broken UTF-8"),
         (b"We open \xff\xfe\xfd at nine.", "hours.txt", DocumentUnreadable, "broken UTF-8"),
@@ -160,12 +162,15 @@ async def test_strict_docx() -> None:
         (repacked(word(), {"word/document.xml": b"<w:document"}), "bad.docx", DocumentUnreadable, "damaged"),
         (repacked(word(), {"inner.zip": archive({"a": b"b"})}), "nested.docx", DocumentUnreadable, "another"),
         (
-            b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\x00" * 600 + "EncryptedPackage".encode("utf-16-le"),
+            OLE + b"\x00" * 600 + "EncryptedPackage".encode("utf-16-le"),
             "locked.docx",
             DocumentUnreadable,
             "needs a password",
         ),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\x00" * 600, "old.docx", UnsupportedMedia, "old Office"),
+        (OLE + b"\x00" * 600, "old.docx", UnsupportedMedia, "old Office"),
+        (OLE + "WordDocument".encode("utf-16-le"), "old.doc", UnsupportedMedia, r"\(doc\); save it as docx"),
+        (OLE + "Workbook".encode("utf-16-le"), "old.xlsx", UnsupportedMedia, r"\(xls\); save it as xlsx"),
+        (OLE + "PowerPoint Document".encode("utf-16-le"), "a.ppt", UnsupportedMedia, "save it as pptx"),
         (b"<html><script>only()</script></html>", "a.html", DocumentUnreadable, "no text"),
     ],
 )
@@ -179,7 +184,7 @@ async def test_a_zip_bomb_is_refused_before_it_expands() -> None:
     bomb = repacked(word(), {"word/media/image1.bin": bytes(64 * 1024 * 1024)})
     assert len(bomb) < 200_000
     with pytest.raises(PayloadTooLarge, match="expands more than 100 times"):
-        await parse_document(bomb, "bomb.docx", limits=WorkerLimits(wall_s=10, cpu_s=3))
+        await parse_document(bomb, "bomb.docx", limits=ReadingLimits(wall_s=10, cpu_s=3))
 
 
 @pytest.mark.anyio
@@ -206,7 +211,9 @@ def test_entities_in_a_docx_are_not_expanded() -> None:
         b'<w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"><w:body><w:p><w:r>'
         b"<w:t>before &x; after</w:t></w:r></w:p></w:body></w:document>"
     )
-    response = extract_in_worker(encode_request("x.docx", repacked(word(), {"word/document.xml": document})))
+    response = extract_in_worker(
+        encode_request("x.docx", repacked(word(), {"word/document.xml": document}), ReadingLimits())
+    )
     assert "root:" not in " ".join(block.text for block in decode_response(response)[3])
 
 
@@ -228,7 +235,7 @@ def test_a_page_in_the_encoding_it_declares() -> None:
 
 @pytest.mark.parametrize("cut", [0, 3, 20, -1])
 def test_a_response_that_is_cut_is_refused(cut: int) -> None:
-    response = extract_in_worker(encode_request("a.txt", b"one paragraph"))
+    response = extract_in_worker(encode_request("a.txt", b"one paragraph", ReadingLimits()))
     assert decode_response(response)[0] == "text/plain"
     with pytest.raises(ValueError, match=r"response|cut short|decode"):
         decode_response(response[:cut])

@@ -51,7 +51,7 @@ def test_passages_end_with_paragraphs_and_stay_below_one_heading() -> None:
         Block("heading", "Prices", level=2),
         Block("paragraph", "Entry is free.", page=3),
     ]
-    passages = cut_passages(blocks, count_words)
+    passages = cut_passages(blocks, count_words, limit_tokens=110)
     assert [passage.heading for passage in passages] == [
         "Museum > Hours",
         "Museum > Hours",
@@ -61,11 +61,13 @@ def test_passages_end_with_paragraphs_and_stay_below_one_heading() -> None:
     assert passages[2].page == 3
     assert passages[0].page is None
     assert [passage.ordinal for passage in passages] == [0, 1, 2]
+    assert [passage.tokens for passage in passages] == [62, 62, 5]
 
 
 def test_a_small_rest_joins_the_passage_before_it() -> None:
     blocks = [Block("paragraph", paragraph(60)), Block("paragraph", "Just this.")]
-    assert len(cut_passages(blocks, count_words)) == 1
+    assert len(cut_passages(blocks, count_words, limit_tokens=64)) == 1
+    assert len(cut_passages(blocks, count_words, limit_tokens=62)) == 2
 
 
 def test_a_heading_without_text_below_can_be_found() -> None:
@@ -79,6 +81,56 @@ def test_a_heading_without_text_below_can_be_found() -> None:
         ("Notices", "Closed on Monday"),
         ("Notices", "Dogs stay outside"),
     ]
+
+
+def test_a_passage_never_crosses_a_page() -> None:
+    blocks = [Block("paragraph", "One.", page=1), Block("paragraph", "Two.", page=2)]
+    assert [(one.text, one.page) for one in cut_passages(blocks, count_words)] == [("One.", 1), ("Two.", 2)]
+
+
+def test_the_questions_of_a_list_of_questions_head_their_answers() -> None:
+    blocks = [
+        Block("list_item", "Is it free?"),
+        Block("paragraph", "Yes."),
+        Block("list_item", "I lost my coat."),
+        Block("paragraph", "Ask at the desk."),
+        Block("list_item", "Bring water."),
+        Block("list_item", "Bring a hat."),
+        Block("paragraph", "We open at nine."),
+        Block("paragraph", "Really?"),
+        Block("paragraph", "Who knows?"),
+    ]
+    passages = cut_passages(blocks, count_words)
+    assert [(one.heading, one.text) for one in passages] == [
+        ("Is it free?", "Yes."),
+        (
+            "I lost my coat.",
+            "Ask at the desk.\nBring water.\nBring a hat.\nWe open at nine.\nReally?\nWho knows?",
+        ),
+    ]
+
+
+def test_a_question_heads_only_what_may_be_its_answer() -> None:
+    blocks = [Block("paragraph", "Why?"), Block("paragraph", paragraph(200)), Block("paragraph", "The end.")]
+    assert [one.heading for one in cut_passages(blocks, count_words)][-2:] == ["Why?", ""]
+
+
+def test_a_question_before_a_question_or_a_heading_is_text() -> None:
+    blocks = [Block("paragraph", "Who?"), Block("heading", "Hours", level=1), Block("paragraph", "Nine.")]
+    assert [(one.heading, one.text) for one in cut_passages(blocks, count_words)] == [
+        ("", "Who?"),
+        ("Hours", "Nine."),
+    ]
+
+
+def test_a_long_row_is_cut_like_text_below_its_first_cell() -> None:
+    row = Block("table_row", f"Plants | {paragraph(130).replace(' w', ' W')} | since 1923")
+    passages = cut_passages([row], count_words)
+    assert {one.heading for one in passages} == {"Plants"}
+    assert max(len(one.text.split()) for one in passages) <= 34
+    assert passages[0].text.startswith("Plants | w0")
+    short = Block("table_row", f"Plants | {paragraph(90)}")
+    assert [one.text for one in cut_passages([short], count_words)] == [short.text]
 
 
 def test_table_rows_and_list_items_are_sentences() -> None:
@@ -136,9 +188,15 @@ def test_every_word_is_in_exactly_one_passage_or_heading(raw: list[tuple[str, st
         assert passage.start_character >= previous_end
         assert "".join(" ".join(passage.sentences).split()) == "".join(passage.text.split())
         previous_end = passage.end_character
-    found = "".join("".join(one.text.split()) for one in passages)
-    body = "".join("".join(block.text.split()) for block in blocks if block.kind != "heading")
-    assert len(found) >= len(body)
+        assert count_words(passage.text) == passage.tokens
+    position = 0
     for block in blocks:
-        if block.kind == "heading":
-            assert any(block.text in one.heading or block.text in one.text for one in passages)
+        end = position + len(block.text)
+        within = [one for one in passages if position <= one.start_character < end]
+        covered = "".join(text[one.start_character : min(one.end_character, end)] for one in within)
+        before = [one for one in passages if one.start_character < position < one.end_character]
+        covered += "".join(text[position : min(one.end_character, end)] for one in before)
+        whole = len("".join(covered.split())) == len("".join(block.text.split()))
+        below = next((one.heading for one in passages if one.start_character >= end), "")
+        assert whole or (not covered and block.text in below)
+        position = end + 1

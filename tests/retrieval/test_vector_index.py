@@ -5,20 +5,25 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from aura_local.errors import Conflict
-from aura_local.retrieval.chroma_folder import ChromaFolder, FolderLock, IndexInUse, IndexUnusable
+from aura_local.retrieval.chroma_folder import ChromaFolder
 from aura_local.retrieval.exact_search import exact_search, vector_bytes
+from aura_local.retrieval.folder_lock import FolderLock, IndexInUse, IndexUnusable
+from aura_local.retrieval.labels import Audience, access_class
 from aura_local.retrieval.vector_index import VectorIndex, rebuild
 from aura_local.storage.database import Database
 from aura_local.storage.leases import TenantHandle
 from tests.retrieval.conftest import OpenTenant
 
 DIMENSIONS = 384
+MEMBERS = access_class("members", "internal")
+"""What `store` makes of passages when it is not told otherwise."""
 
 
 def vectors(count: int, seed: int = 0) -> NDArray[np.float32]:
@@ -30,18 +35,19 @@ def vectors(count: int, seed: int = 0) -> NDArray[np.float32]:
     return unit
 
 
-async def store(database: Database, rows: NDArray[np.float32]) -> list[int]:
-    """Put passages into the database only."""
+async def store(database: Database, rows: NDArray[np.float32], audience: Audience = "members") -> list[int]:
+    """Put passages into the database only, of a document for each audience."""
 
     def write(connection: object) -> list[int]:
         connection.execute(  # type: ignore[attr-defined]
             "INSERT OR IGNORE INTO documents (id, name, media_type, sha256, size_bytes, status, created_at,"
-            " updated_at) VALUES ('d', 'd', '', '', 0, 'indexed', '', '')"
+            " updated_at, audience) VALUES (?, 'd', '', '', 0, 'indexed', '', '', ?)",
+            [audience, audience],
         )
         return [
             connection.execute(  # type: ignore[attr-defined]
-                "INSERT INTO passages (document_id, ordinal, text, vector) VALUES ('d', 0, 't', ?)",
-                [vector_bytes(row)],
+                "INSERT INTO passages (document_id, ordinal, text, vector) VALUES (?, 0, 't', ?)",
+                [audience, vector_bytes(row)],
             ).lastrowid
             for row in rows
         ]
@@ -99,8 +105,8 @@ async def test_added_deleted_and_reopened(open_tenant: OpenTenant) -> None:
     async with open_tenant() as handle:
         index = await opened(handle)
         ids = await store(handle.database, rows)
-        await index.add(ids, rows)
-        await index.add([], rows[:0])
+        await index.add(ids, rows, MEMBERS)
+        await index.add([], rows[:0], MEMBERS)
         assert (await index.query(rows[3], 1))[0].passage_id == ids[3]
         await remove(handle.database, ids[3])
         await index.delete([ids[3]])
@@ -143,8 +149,8 @@ def truncate_everything(folder: Path) -> None:
 
 def swap_vectors_for_others(folder: Path) -> None:
     chroma = ChromaFolder(folder)
-    ids = sorted(chroma.ids())
-    chroma.add(ids, vectors(len(ids), seed=77))
+    ids = sorted(chroma.ids(MEMBERS))
+    chroma.add(ids, vectors(len(ids), seed=77), MEMBERS)
     chroma.mark_sound()
     chroma.close()
 
@@ -155,6 +161,18 @@ def drop_tables(folder: Path) -> None:
     connection.close()
 
 
+def make_as_an_earlier_version(folder: Path) -> None:
+    """All vectors in one collection, without access classes."""
+    import chromadb
+    from chromadb.config import Settings
+
+    shutil.rmtree(folder)
+    client: Any = chromadb.PersistentClient(str(folder), settings=Settings(anonymized_telemetry=False))
+    collection = client.create_collection("passages", embedding_function=None)
+    collection.upsert(ids=["1", "2"], embeddings=vectors(2))
+    client.close()
+
+
 def mark_as_fatal(folder: Path) -> None:
     folder.with_name("chroma.opening").touch()
     truncate_everything(folder)
@@ -162,7 +180,15 @@ def mark_as_fatal(folder: Path) -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(
-    "damage", [truncate_everything, swap_vectors_for_others, drop_tables, shutil.rmtree, mark_as_fatal]
+    "damage",
+    [
+        truncate_everything,
+        swap_vectors_for_others,
+        drop_tables,
+        shutil.rmtree,
+        mark_as_fatal,
+        make_as_an_earlier_version,
+    ],
 )
 async def test_a_doubtful_index_is_built_anew(
     open_tenant: OpenTenant, damage: object, recwarn: pytest.WarningsRecorder
@@ -193,7 +219,7 @@ async def test_exact_search_answers_while_another_process_holds_the_index(open_t
         assert not index.accelerated
         assert (await index.query(rows[4], 1))[0].passage_id == ids[4]
         assert await index.count() == 10
-        await index.add(ids, rows)
+        await index.add(ids, rows, MEMBERS)
         await index.delete(ids)
         with pytest.raises(Conflict):
             await rebuild(handle)
@@ -211,14 +237,14 @@ class FailingChroma:
     def fail(self, *_arguments: object) -> None:
         raise IndexUnusable("disk full")
 
-    query = count = add = delete = fail
+    query = count = add = relabel = delete = fail
 
     def close(self) -> None:
         self.closed = True
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("operation", ["query", "count", "add", "delete"])
+@pytest.mark.parametrize("operation", ["query", "count", "add", "relabel", "delete"])
 async def test_an_index_that_fails_later_is_put_out_of_use(open_tenant: OpenTenant, operation: str) -> None:
     rows = vectors(10)
     async with open_tenant() as handle:
@@ -231,7 +257,9 @@ async def test_an_index_that_fails_later_is_put_out_of_use(open_tenant: OpenTena
         elif operation == "count":
             assert await index.count() == 10
         elif operation == "add":
-            await index.add(ids, rows)
+            await index.add(ids, rows, MEMBERS)
+        elif operation == "relabel":
+            await index.relabel(ids, MEMBERS)
         else:
             await index.delete(ids)
         assert chroma.closed

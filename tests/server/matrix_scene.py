@@ -30,6 +30,7 @@ MADE_UP = {
     "user_id": "0" * 16,
     "key_id": "0" * 16,
     "widget_id": "0" * 16,
+    "secret_name": "made-up",
     "tenant_id": "0" * 16,
     "session_id": "0" * 16,
 }
@@ -81,6 +82,8 @@ async def _furnish(platform: Platform, tenant: Tenant) -> dict[str, str]:
     issued = await accounts.api_keys.issue(tenant.id, CANARY)
     widget = await accounts.visitors.add_widget(tenant.id, "widget", CANARY, [f"https://{CANARY}.example"])
     client = platform.client(await platform.token(admin))
+    stored = await client.put(f"/api/secrets/{CANARY}", json={"value": f"sk-{CANARY}"})
+    assert stored.status_code == 204, stored.text
     document_id = await settled(client, f"{CANARY}.txt", f"The {CANARY} opens at nine.".encode(), "public")
     session_id = await _conversation(client, f"When does the {CANARY} open?")
     return {
@@ -88,6 +91,7 @@ async def _furnish(platform: Platform, tenant: Tenant) -> dict[str, str]:
         "user_id": admin.id,
         "key_id": issued.id,
         "widget_id": widget.id,
+        "secret_name": CANARY,
         "tenant_id": tenant.id,
         "session_id": session_id,
     }

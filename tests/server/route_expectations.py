@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from aura_local.accounts.permissions import Permission
@@ -20,6 +20,7 @@ class Expected:
     """Of the answer to those who may use the route."""
     body: Mapping[str, object] | None = None
     """`{session_id}` stands for a conversation."""
+    query: Mapping[str, str] = field(default_factory=dict)
     tenants_only: bool = False
     """The owner has the permission, but no tenant to use it on."""
 
@@ -47,9 +48,17 @@ ROUTES: Mapping[tuple[str, str], Expected] = {
     ("POST", "/api/documents/upload"): Expected("documents.write", 415),
     ("GET", "/api/documents"): Expected("documents.read", 200),
     ("GET", "/api/documents/{document_id}"): Expected("documents.read", 404),
+    # A stream, for those who ask for one.
+    ("GET", "/api/documents/events"): Expected("documents.read", 400),
     ("GET", "/api/documents/{document_id}/original"): Expected("documents.read", 404),
+    ("GET", "/api/documents/{document_id}/passages"): Expected("documents.read", 404),
+    ("GET", "/api/documents/{document_id}/text"): Expected("documents.read", 404),
+    ("PUT", "/api/documents/{document_id}/content"): Expected("documents.write", 404),
+    ("POST", "/api/documents/{document_id}/retry"): Expected("documents.write", 404),
+    ("POST", "/api/documents/{document_id}/cancel"): Expected("documents.write", 404),
     ("PATCH", "/api/documents/{document_id}"): Expected("documents.write", 404, {"audience": "public"}),
     ("DELETE", "/api/documents/{document_id}"): Expected("documents.write", 404),
+    ("GET", "/api/search"): Expected("documents.read", 200, query={"q": "xylophone7041 open"}),
     ("GET", "/api/users"): Expected("users.manage", 200),
     ("POST", "/api/users"): Expected("users.manage", 400, NOT_UNDERSTOOD),
     ("GET", "/api/users/{user_id}"): Expected("users.manage", 404),
@@ -71,6 +80,9 @@ ROUTES: Mapping[tuple[str, str], Expected] = {
     ("GET", "/api/widgets"): Expected("widgets.manage", 200),
     ("POST", "/api/widgets"): Expected("widgets.manage", 400, NOT_UNDERSTOOD),
     ("DELETE", "/api/widgets/{widget_id}"): Expected("widgets.manage", 404),
+    ("GET", "/api/secrets"): Expected("secrets.manage", 200),
+    ("PUT", "/api/secrets/{secret_name}"): Expected("secrets.manage", 400, NOT_UNDERSTOOD),
+    ("DELETE", "/api/secrets/{secret_name}"): Expected("secrets.manage", 404),
     ("GET", "/api/tenants"): Expected("platform.manage", 200),
     ("POST", "/api/tenants"): Expected("platform.manage", 400, NOT_UNDERSTOOD),
     ("GET", "/api/tenants/{tenant_id}"): Expected("platform.manage", 404),

@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from aura_local.settings import LimitSettings
+from aura_local.settings import CredentialSettings, LimitSettings
 
 TESTS: Final = Path(__file__).parents[1]
 
@@ -55,11 +55,32 @@ SETTINGS: Final = {
     "shutdown_s": "server/test_shutdown.py::test_whatever_hangs_the_process_ends_at_the_limit",
     "open_tenants": "storage/test_leases.py::test_the_least_recently_used_makes_room",
     "question_characters": "server/test_edge_limits.py::test_questions_up_to_the_limit",
+    "speech_characters": "adapters/test_piper_voice.py::test_a_text_is_as_long_as_the_option_says",
+    "recording_s": "commands/test_conversing.py::test_recordings_up_to_the_limit",
     "disk_reserve_bytes": (
         "server/test_document_routes.py::test_a_full_disk_refuses_uploads_and_goes_on_reading"
     ),
 }
 """By the name of the setting."""
+
+CREDENTIALS: Final = {
+    "access_token_s": "accounts/test_lifetimes.py::test_an_access_token",
+    "visitor_token_s": "accounts/test_lifetimes.py::test_a_visitors_token",
+    "refresh_token_s": "accounts/test_lifetimes.py::test_a_refresh_token",
+    "socket_ticket_s": "accounts/test_lifetimes.py::test_a_ticket",
+    "setup_link_s": "accounts/test_lifetimes.py::test_a_link",
+    "invitation_link_s": "accounts/test_lifetimes.py::test_a_link",
+    "reset_link_s": "accounts/test_lifetimes.py::test_a_link",
+    "provider_sign_in_s": "accounts/test_lifetimes.py::test_a_sign_in_at_the_identity_provider",
+    "key_overlap_s": "accounts/test_lifetimes.py::test_the_overlap_of_rotated_keys",
+    "failed_sign_ins": (
+        "accounts/test_lifetimes.py::test_failed_sign_ins_up_to_the_limit_and_within_the_window"
+    ),
+    "failed_sign_ins_window_s": (
+        "accounts/test_lifetimes.py::test_failed_sign_ins_up_to_the_limit_and_within_the_window"
+    ),
+}
+"""The same of credentials."""
 
 FIXED: Final = {
     "pings and fragments": (
@@ -72,14 +93,13 @@ FIXED: Final = {
     "zip members, PDF pages": "retrieval/test_parsing.py::test_too_many_members_pages_and_too_much_text",
     "zip ratio": "retrieval/test_parsing.py::test_a_zip_bomb_is_refused_before_it_expands",
     "answer tokens": "contract/test_language_model.py::test_the_limit_holds",
-    "WebSocket ticket": (
-        "accounts/test_tickets.py::test_a_ticket_is_good_for_thirty_seconds_whatever_the_calendar"
+    "waiting for a password to be hashed": (
+        "accounts/test_passwords.py::test_a_crowd_is_refused_and_nobody_else_works_meanwhile"
     ),
-    "overlap of rotated keys": "accounts/test_api_keys.py::test_the_bounds_of_an_overlap",
-    "logins": (
-        "accounts/test_throttle.py"
-        "::test_the_sixth_attempt_is_refused_until_the_first_is_a_quarter_of_an_hour_old"
+    "document event streams": (
+        "server/test_document_events.py::test_a_tenant_has_so_many_streams_and_a_client_that_leaves_makes_room"
     ),
+    "secrets": "storage/test_tenant_secrets.py::test_values",
 }
 """Limits that are no settings."""
 
@@ -93,9 +113,10 @@ def names_in(file: str) -> frozenset[str]:
 
 def test_every_setting_that_limits_has_a_test() -> None:
     assert set(SETTINGS) == set(LimitSettings.model_fields)
+    assert set(CREDENTIALS) == set(CredentialSettings.model_fields)
 
 
-@pytest.mark.parametrize("test", sorted({*SETTINGS.values(), *FIXED.values()}))
+@pytest.mark.parametrize("test", sorted({*SETTINGS.values(), *CREDENTIALS.values(), *FIXED.values()}))
 def test_that_test_exists(test: str) -> None:
     file, _, name = test.partition("::")
     assert name in names_in(file)

@@ -45,6 +45,7 @@ GOOD: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/api/keys"): {"label": "more"},
     ("POST", "/api/keys/{key_id}/rotation"): {"overlap_s": 0},
     ("POST", "/api/widgets"): {"kind": "widget", "origins": [SITE]},
+    ("PUT", "/api/secrets/{secret_name}"): {"value": "sk-1"},
     ("POST", "/api/tenants"): {"name": "One More"},
     ("PATCH", "/api/tenants/{tenant_id}"): {"public_page": True},
     ("PATCH", "/api/tenant"): {"public_page": True},
@@ -81,6 +82,7 @@ async def target(platform: Platform) -> AsyncIterator[Target]:
     ):
         document_id = await settled(admin, "hours.txt", b"Open at nine.")
         ids = {"tenant_id": tenant.id, "user_id": member.id, "key_id": key.id, "document_id": document_id}
+        ids["secret_name"] = "provider"
         yield Target(platform, admin, owner, ids)
 
 

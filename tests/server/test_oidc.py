@@ -52,6 +52,11 @@ def lasting(kept_world: World) -> World:
     return kept_world
 
 
+async def test_the_time_for_it_is_a_setting(tmp_path: Path) -> None:
+    async with open_world(tmp_path, credentials__provider_sign_in_s=42.0) as world:
+        assert (await world.begin()).expires_in_s == 42
+
+
 async def test_somebody_signs_in_and_both_logs_say_so(world: World) -> None:
     answer = await world.sign_in()
     assert answer.status_code == 200

@@ -88,7 +88,9 @@ async def _ask(
     sent = body and {
         name: value.format(**ids) if isinstance(value, str) else value for name, value in body.items()
     }
-    return await client.request(method, path, json=sent, headers=dict(headers), params=dict(query))
+    return await client.request(
+        method, path, json=sent, headers=dict(headers), params={**ROUTES[key].query, **query}
+    )
 
 
 def _has_ids(key: tuple[str, str]) -> bool:

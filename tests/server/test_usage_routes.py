@@ -67,7 +67,7 @@ async def test_sums_pages_and_the_table(platform: Platform, tenant: Tenant, admi
     async with platform.engine.leases.lease(tenant.id) as handle:
         for number, at in enumerate(days):
             for subject in ("user:a", "=HYPERLINK()"):
-                row = usage_rows(subject, f"{subject}/{number}", {"requests": number + 1}, at)
+                row = usage_rows(subject, f"{subject}/{number}", {"text_to_speech_ms": number + 1}, at)
                 await handle.database.write(row)
     by_day = (await admin.get("/api/usage?by=day,kind&from=2026-01-31")).json()["usage"]
     assert [(row["day"], row["subject"], row["amount"]) for row in by_day] == [
@@ -145,3 +145,12 @@ async def test_a_tier_allows_exactly_what_it_says(tmp_path: Path) -> None:
             assert platform.engine.quotas.outstanding(tenant.id) == {}
             blobs = [path for path in (tmp_path / "home").rglob("blobs/*/*") if path.is_file()]
             assert len(blobs) == 2
+
+
+@pytest.mark.parametrize("kind", ["requests", "cloud_micros", "everything"])
+async def test_what_nothing_is_entered_for_is_no_kind(platform: Platform, kind: str) -> None:
+    tenant = await platform.tenant(f"No {kind}")
+    async with platform.client(await platform.key(tenant, "usage.read")) as client:
+        refused = await client.get("/api/usage", params={"kind": kind})
+        assert refused.status_code == 400
+        assert kind not in refused.json()["error"]["message"]

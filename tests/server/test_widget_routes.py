@@ -16,7 +16,7 @@ from tests.server.withdrawal import LIMIT_S, seconds_until_withdrawn
 
 pytestmark = pytest.mark.anyio
 MUSEUM = b"The museum opens at nine every day.\n"
-VAULT = b"The vault code of the museum is seven one four.\n"
+VAULT = b"The museum opens at nine with the vault code of the museum, which is seven one four.\n"
 Furnished: TypeAlias = tuple[Tenant, httpx.AsyncClient, httpx.AsyncClient]
 ABOUT_BOTH = ("What is the vault code of the museum?", "Every day the museum opens at what hour?")
 

@@ -130,7 +130,7 @@ def _content(rows: sqlite_utils.Database, sha256: str, canary: str) -> None:
     )
     rows.execute(
         "INSERT INTO usage_entries (entry_key, at, day, subject, kind, amount)"
-        " VALUES ('s/0/requests', '', '2026-01-01', 'user:u', 'requests', 3)"
+        " VALUES ('s/0/text_to_speech_ms', '', '2026-01-01', 'user:u', 'text_to_speech_ms', 3)"
     )
 
 

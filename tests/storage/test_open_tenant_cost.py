@@ -59,7 +59,7 @@ def resident_bytes():
 
 def fill(rows):
     rows.conn.execute(
-        "INSERT INTO documents VALUES ('d', 'n', 't', 's', 1, 'indexed', NULL, 1, 400, '', '', 'members')"
+        "INSERT INTO documents (id, name, media_type, sha256, size_bytes, status, created_at, updated_at) VALUES ('d', 'n', 't', 's', 1, 'indexed', '', '')"
     )
     for number in range(400):
         rows.conn.execute(

@@ -148,7 +148,8 @@ class Conversation:
         allowance: Allowance | None = None,
     ) -> None:
         self.log: list[object] = []
-        self.documents = Documents()
+        # What the model says is in the documents, or it would not be said.
+        self.documents = Documents(grounding(OPENING, *("".join(pieces) for pieces in answers)))
         self.detector = ScriptedVoiceActivity()
         self.turns = ScriptedTurns(completion)
         self.recogniser = ScriptedSpeechToText(transcripts)

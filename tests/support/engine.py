@@ -30,7 +30,7 @@ class ScriptedRoom:
 
     engines: dict[str, Any] = field(default_factory=dict)
     trusted: bool = True
-    """Whether the language model's own words are used unchecked."""
+    """Whether the language model may answer in its own words."""
 
     def __post_init__(self) -> None:
         defaults = {

@@ -1,4 +1,4 @@
-"""What a reader makes of a document: its blocks of text in reading order."""
+"""What a reader makes of a document: its blocks of text in reading order. Layer 2."""
 
 from __future__ import annotations
 

@@ -1,12 +1,14 @@
-"""Reads Markdown: headings, paragraphs, lists, tables and code, with the inline marks taken off."""
+"""Reads Markdown: headings, paragraphs, lists, tables and code, with the inline marks taken off. Layer 2."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Literal
 
-from aura_local.retrieval.readers.block import Block, Reading, one_line
+from aura_local.retrieval.readers.block import Block, BlockKind, Reading, one_line
+from aura_local.retrieval.readers.table import table_rows
+from aura_local.retrieval.readers.text import UNWRAPPED_CHARACTERS, wiki_heading
 
 _FRONT_MATTER: Final = re.compile(r"\A---\n(.*?)\n(---|\.\.\.)\s*\n", re.DOTALL)
 _TITLE: Final = re.compile(r"^title:\s*[\"']?(.+?)[\"']?\s*$", re.MULTILINE)
@@ -17,14 +19,19 @@ _LIST_ITEM: Final = re.compile(r"\s*([-*+]|\d{1,9}[.)])\s+(?=\S)")
 _RULE: Final = re.compile(r" {0,3}([-*_])(\s*\1){2,}\s*$")
 _TABLE_RULE: Final = re.compile(r"\s*\|?[\s:|-]*-[\s:|-]*$")
 _FENCE: Final = re.compile(r"\s*(```|~~~)")
-_INLINE: Final = (
-    (re.compile(r"!\[([^\]]*)\]\([^)]*\)"), r"\1"),
-    (re.compile(r"\[([^\]]+)\](\([^)]*\)|\[[^\]]*\])"), r"\1"),
-    (re.compile(r"<((?:https?|mailto):[^>\s]+)>"), r"\1"),
-    (re.compile(r"</?[a-zA-Z][^>]*>"), " "),
-    (re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1"), r"\2"),
-    (re.compile(r"(?<![\w*])([*_])(?=\S)(.+?)(?<=\S)\1(?![\w*])"), r"\2"),
-    (re.compile(r"`+([^`]+)`+"), r"\1"),
+_TAGS: Final = (
+    "a abbr b big blockquote br center cite code dd del details div dl dt em font h[1-6] hr i img ins kbd li"
+    " mark ol p pre q s small span strike strong sub summary sup table tbody td tfoot th thead tr tt u ul var"
+).replace(" ", "|")
+"""What else stands in angle brackets is text: the name of a file, of a type, of a key."""
+_INLINE: Final = (  # every repetition has a bound: without one, a long line of marks takes quadratic time
+    (re.compile(r"!\[([^\]\[]{0,500})\]\([^()]{0,2000}\)"), r"\1"),
+    (re.compile(r"\[([^\]\[]{1,500})\](\([^()]{0,2000}\)|\[[^\]\[]{0,200}\])"), r"\1"),
+    (re.compile(r"<((?:https?|mailto):[^<>\s]{1,2000})>"), r"\1"),
+    (re.compile(rf"</?(?:{_TAGS})\b[^<>]{{0,2000}}>", re.IGNORECASE), " "),
+    (re.compile(r"(\*\*|__)(?=\S)(.{1,500}?)(?<=\S)\1"), r"\2"),
+    (re.compile(r"(?<![\w*])([*_])(?=\S)(.{1,500}?)(?<=\S)\1(?![\w*])"), r"\2"),
+    (re.compile(r"`{1,5}([^`]{1,2000})`{1,5}"), r"\1"),
     (re.compile(r"\\([\\`*_{}\[\]()#+.!|-])"), r"\1"),
 )
 
@@ -41,40 +48,72 @@ def read_markdown(text: str) -> Reading:
 
 def _blocks(lines: list[str]) -> Iterator[Block]:
     pending: list[str] = []
-    kind: str = "paragraph"
-    fenced = False
-    for line in lines:
-        if _FENCE.match(line):
-            yield from _close(pending, kind)
-            pending, kind, fenced = [], "paragraph", not fenced
-        elif fenced:
-            pending.append(line)
-        elif (heading := _HEADING.match(line)) is not None:
-            yield from _close(pending, kind)
-            pending, kind = [], "paragraph"
-            yield from _heading(heading[2], len(heading[1]))
-        elif pending and kind == "paragraph" and (underline := _UNDERLINE.match(line)) is not None:
+    kind: BlockKind = "paragraph"
+    for part, content in _parts(lines):
+        line = content[0] if content else ""
+        heading = _marked_heading(line) if part == "line" else None
+        underline = _UNDERLINE.match(line) if part == "line" and pending and kind == "paragraph" else None
+        item = _LIST_ITEM.match(line) if part == "line" else None
+        ends = part != "line" or heading or not line.strip() or _RULE.match(line)
+        if underline is not None:
             yield from _heading(" ".join(pending), 1 if underline[1][0] == "=" else 2)
             pending = []
-        elif not line.strip() or _RULE.match(line):
+            continue
+        if ends or item is not None:
             yield from _close(pending, kind)
             pending, kind = [], "paragraph"
-        elif line.lstrip().startswith("|"):
-            yield from _close(pending, kind)
-            pending, kind = [], "paragraph"
-            yield from _table_row(line)
-        elif (item := _LIST_ITEM.match(line)) is not None:
-            yield from _close(pending, kind)
+        if part == "table":
+            yield from _table(content)
+        elif part == "code":
+            yield from _close(content, "paragraph")
+        elif heading is not None:
+            yield from _heading(*heading)
+        elif item is not None and not ends:
             pending, kind = [line[item.end() :]], "list_item"
-        else:
+        elif not ends:
             pending.append(line.strip().removeprefix(">"))
+        if len(line) > UNWRAPPED_CHARACTERS:
+            yield from _close(pending, kind)
+            pending, kind = [], "paragraph"
     yield from _close(pending, kind)
 
 
-def _close(pending: list[str], kind: str) -> Iterator[Block]:
+def _parts(lines: list[str]) -> Iterator[tuple[Literal["line", "code", "table"], list[str]]]:
+    """Each line by itself, but the lines of a table and of fenced code together."""
+    at = 0
+    while at < len(lines):
+        begin, line = at, lines[at]
+        at += 1
+        if _FENCE.match(line):
+            while at < len(lines) and not _FENCE.match(lines[at]):
+                at += 1
+            yield "code", lines[begin + 1 : at]
+            at += 1
+        elif line.lstrip().startswith("|") or ("|" in line and at < len(lines) and _is_rule(lines[at])):
+            while at < len(lines) and "|" in lines[at]:
+                at += 1
+            yield "table", lines[begin:at]
+        else:
+            yield "line", [line]
+
+
+def _is_rule(line: str) -> bool:
+    return "|" in line and _TABLE_RULE.match(line) is not None
+
+
+def _marked_heading(line: str) -> tuple[str, int] | None:
+    """Text and level of `## Heading` or `== Heading ==`."""
+    marked = _HEADING.match(line)
+    if marked is not None:
+        return marked[2], len(marked[1])
+    titled = wiki_heading(line)
+    return (titled.text, titled.level) if titled is not None else None
+
+
+def _close(pending: list[str], kind: BlockKind) -> Iterator[Block]:
     text = plain(" ".join(pending))
     if text:
-        yield Block("list_item" if kind == "list_item" else "paragraph", text)
+        yield Block(kind, text)
 
 
 def _heading(text: str, level: int) -> Iterator[Block]:
@@ -83,13 +122,16 @@ def _heading(text: str, level: int) -> Iterator[Block]:
         yield Block("heading", text, level=level)
 
 
-def _table_row(line: str) -> Iterator[Block]:
-    if _TABLE_RULE.match(line):
-        return
-    cells = [plain(cell) for cell in re.split(r"(?<!\\)\|", line.strip().strip("|"))]
-    text = " | ".join(cell for cell in cells if cell)
-    if text:
-        yield Block("table_row", text)
+def _table(lines: list[str]) -> Iterator[Block]:
+    """The rows of a table, the first of which is its header where a rule follows it."""
+    has_header = len(lines) > 1 and _TABLE_RULE.match(lines[1]) is not None
+    rows = [_cells(line) for line in lines if not _TABLE_RULE.match(line)]
+    yield from table_rows(rows[1:] if has_header else rows, rows[0] if has_header else None)
+
+
+def _cells(line: str) -> list[str]:
+    inner = line.strip().removeprefix("|").removesuffix("|")
+    return [plain(cell) for cell in re.split(r"(?<!\\)\|", inner)]
 
 
 def plain(text: str) -> str:

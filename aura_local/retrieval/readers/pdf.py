@@ -1,86 +1,70 @@
-"""Reads PDF with pypdf: the text layer, page by page. Scanned pages have none and are not read."""
+"""Reads the text layer of PDF with pdfium. Scanned pages have none and are not read. Layer 2."""
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Iterator
 from typing import Any, Final
 
 from aura_local.errors import DocumentUnreadable, PayloadTooLarge
 from aura_local.retrieval.readers.block import Block, Reading, one_line
+from aura_local.retrieval.readers.limits import ReadingLimits
+from aura_local.retrieval.readers.pdf_layout import layout_blocks
+from aura_local.retrieval.readers.pdf_lines import Line, page_lines
 
-PAGE_LIMIT: Final = 2_000
 _DAMAGED: Final = "The PDF is damaged and cannot be opened."
-_SENTENCE_END: Final = re.compile(r"[.!?:][\"'”’)]?$")
+_NO_TEXT: Final = (
+    "The PDF has no text layer (scanned?); run text recognition on it, for example with tesseract, and add "
+    "the result."
+)
 
 
-def read_pdf(data: bytes) -> Reading:
-    import pypdf
-    import pypdf.errors
+def read_pdf(data: bytes, limits: ReadingLimits) -> Reading:
+    import pypdfium2
+    import pypdfium2.raw as pdfium
 
     try:
-        reader = pypdf.PdfReader(io.BytesIO(data), strict=False)
-        if reader.is_encrypted and not reader.decrypt(""):
-            raise DocumentUnreadable("The PDF needs a password; remove it and try again.")
-        page_count = len(reader.pages)
-        title = one_line(str(reader.metadata.title or "")) if reader.metadata is not None else ""
-    except DocumentUnreadable:
-        raise
-    except pypdf.errors.DependencyError as error:
-        raise DocumentUnreadable("The PDF is encrypted in a way that is not read here.") from error
-    except (MemoryError, PayloadTooLarge):
-        raise
-    except Exception as error:  # pypdf leaks every kind of error from damaged files
+        document = pypdfium2.PdfDocument(data)
+    except pypdfium2.PdfiumError as error:
+        if error.err_code == pdfium.FPDF_ERR_PASSWORD:
+            raise DocumentUnreadable("The PDF needs a password; remove it and try again.") from error
+        if error.err_code == pdfium.FPDF_ERR_SECURITY:
+            raise DocumentUnreadable("The PDF is encrypted in a way that is not read here.") from error
         raise DocumentUnreadable(_DAMAGED) from error
+    page_count = len(document)
     if page_count == 0:
         raise DocumentUnreadable("The PDF has no pages.")
-    if page_count > PAGE_LIMIT:
-        raise PayloadTooLarge(f"The PDF has {page_count} pages; at most {PAGE_LIMIT} are read.")
+    if page_count > limits.pages:
+        raise PayloadTooLarge(f"The PDF has {page_count} pages; at most {limits.pages} are read.")
     warnings: list[str] = []
-    return Reading(title, _blocks(reader, page_count, warnings), warnings)
+    title = one_line(document.get_metadata_value("Title") or "")
+    return Reading(title, _blocks(document, page_count, limits.text_bytes, warnings), warnings)
 
 
-def _blocks(reader: Any, page_count: int, warnings: list[str]) -> Iterator[Block]:
-    unreadable_pages: list[int] = []
-    found = False
+def _blocks(document: Any, page_count: int, text_bytes: int, warnings: list[str]) -> Iterator[Block]:
+    import pypdfium2
+
+    lines: list[Line] = []
+    unreadable_pages = empty_pages = characters = 0
     for number in range(1, page_count + 1):
+        before = len(lines)
         try:
-            text = reader.pages[number - 1].extract_text()
-        except MemoryError:
-            raise
-        except Exception:  # noqa: BLE001 - as above; the page is reported
-            unreadable_pages.append(number)
-            continue
-        for paragraph in _paragraphs(text.split("\n")):
-            found = True
-            yield Block("paragraph", paragraph, page=number)
-    if unreadable_pages:
-        warnings.append(f"{len(unreadable_pages)} of {page_count} pages could not be read.")
-    if not found:
-        raise DocumentUnreadable(
-            _DAMAGED
-            if unreadable_pages
-            else "The PDF has no text layer (scanned?); run text recognition on it."
-        )
-
-
-def _paragraphs(lines: list[str]) -> Iterator[str]:
-    """Join wrapped lines. A paragraph ends at an empty line, or where a sentence ends in a short line."""
-    widest = max((len(line.strip()) for line in lines), default=0)
-    pending = ""
-    for line in map(one_line, lines):
-        if not line:
-            if pending:
-                yield pending
-            pending = ""
-            continue
-        if re.search(r"[a-zà-ÿ]-$", pending) and line[0].islower():
-            pending = pending[:-1] + line  # a word divided at the end of a line
+            page = document[number - 1]
+            try:
+                for line in page_lines(page, number):
+                    lines.append(line)
+                    characters += len(line.text)
+                    if characters > text_bytes:
+                        raise PayloadTooLarge("The PDF holds more text than is read.")
+            finally:
+                page.close()
+        except pypdfium2.PdfiumError:
+            unreadable_pages += 1
         else:
-            pending = f"{pending} {line}".strip()
-        if _SENTENCE_END.search(line) and len(line) < 0.75 * widest:
-            yield pending
-            pending = ""
-    if pending:
-        yield pending
+            empty_pages += len(lines) == before
+    if not lines:
+        raise DocumentUnreadable(_DAMAGED if unreadable_pages else _NO_TEXT)
+    if unreadable_pages:
+        warnings.append(f"{unreadable_pages} of {page_count} pages could not be read.")
+    if 2 * empty_pages > page_count:
+        warnings.append(f"{empty_pages} of {page_count} pages have no text (scanned?).")
+    yield from layout_blocks(lines)
