@@ -13,8 +13,7 @@ import anyio.to_thread
 
 from aura_local.accounts.principal import Principal
 from aura_local.audit.chain import AuditLog
-from aura_local.catalogue.manifest import shipped_catalogues
-from aura_local.catalogue.store import ModelStore
+from aura_local.catalogue.known_models import known_store
 from aura_local.conversation.hearing import WaitRules
 from aura_local.conversation.memory import ConversationMemory
 from aura_local.conversation.prompt import PromptSettings
@@ -100,7 +99,7 @@ class Engine:
         async with AsyncExitStack() as stack:
             storage = await stack.enter_async_context(open_data_home(settings, passphrase))
             if room is None:
-                room = EngineRoom(settings, ModelStore(await anyio.to_thread.run_sync(shipped_catalogues)))
+                room = EngineRoom(settings, await anyio.to_thread.run_sync(known_store, settings.home))
             stack.push_async_callback(room.close)
             tasks = await stack.enter_async_context(anyio.create_task_group())
             stack.callback(tasks.cancel_scope.cancel)

@@ -86,12 +86,18 @@ def choose(
     needs_entry = any(entry.job == job and entry.engine == wanted for entry in entries)
     if (job, wanted) in WITHOUT_MODEL or (wanted in adapters and not needs_entry):
         return Choice(job, wanted, None)
-    for entry in entries:
-        if entry.job == job and entry.name == wanted:
+    usable = [entry for entry in entries if entry.job == job and entry.waits_for is None]
+    for entry in usable:
+        if entry.name == wanted:
             return Choice(job, entry.engine, entry)
-    known = [entry.name for entry in entries if entry.job == job]
+    known = [entry.name for entry in usable]
     known += [engine for kind, engine in sorted(WITHOUT_MODEL) if kind == job]
     raise ConfigurationError(f"engines.{job} is {wanted!r}; known are: auto, {', '.join(known)}.")
+
+
+def _automatic(entry: ModelEntry, job: Job, engine: str) -> bool:
+    usable = not entry.synthetic and entry.waits_for is None
+    return usable and entry.job == job and entry.engine == engine
 
 
 def _best(job: Job, entries: Sequence[ModelEntry], present: frozenset[str]) -> Choice:
@@ -99,7 +105,7 @@ def _best(job: Job, entries: Sequence[ModelEntry], present: frozenset[str]) -> C
         entry
         for engine in BEST_FIRST[job]
         for entry in sorted(
-            (e for e in entries if e.job == job and e.engine == engine and not e.synthetic),
+            (e for e in entries if _automatic(e, job, engine)),
             key=lambda e: -(e.parameters or 0),
         )
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aura_local.conversation.events import Citation
 from aura_local.conversation.grounding import Grounding, Passage
@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from aura_local.retrieval.labels import Audience
     from aura_local.retrieval.retriever import Retrieval, Retriever
     from aura_local.storage.leases import TenantHandle
+
+PASSAGE_TOKENS: Final = 150
+"""What an answer is drawn from: a small machine evaluates as much of a prompt in a second at most. Of 669
+questions about 18 documents 92 % find their place within it."""
+PASSAGES_AT_MOST: Final = 8
 
 
 def audience_of(asker: Principal) -> Audience:
@@ -28,7 +33,15 @@ def retrieve_for(retriever: Retriever, handle: TenantHandle, asker: Principal) -
     audience = audience_of(asker)
 
     async def retrieve(question: str, caller: Caller) -> Grounding:
-        return _grounding(await retriever.retrieve(handle, question, caller=caller, audience=audience))
+        found = await retriever.retrieve(
+            handle,
+            question,
+            caller=caller,
+            limit=PASSAGES_AT_MOST,
+            budget_tokens=PASSAGE_TOKENS,
+            audience=audience,
+        )
+        return _grounding(found)
 
     return retrieve
 

@@ -36,6 +36,7 @@ COMMANDS: Final = (
     "backup",
     "master_key",
     "tls",
+    "models",
     "doctor",
     "bench",
     "eval",

@@ -30,11 +30,11 @@ async def wait_for_engines(engine: Engine, *jobs: Job) -> None:
 
 async def engine_room_of(loaded: LoadedSettings) -> EngineRoom:
     """The engine room of these settings, nothing loaded yet."""
-    from aura_local.catalogue.manifest import shipped_catalogues
-    from aura_local.catalogue.store import ModelStore
+    from aura_local.catalogue.known_models import known_store
     from aura_local.engine_room import EngineRoom
 
-    return EngineRoom(loaded.values, ModelStore(await anyio.to_thread.run_sync(shipped_catalogues)))
+    settings = loaded.values
+    return EngineRoom(settings, await anyio.to_thread.run_sync(known_store, settings.home))
 
 
 @contextlib.asynccontextmanager

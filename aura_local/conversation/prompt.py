@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from aura_local.conversation.grounding import Grounding, near_best
+from aura_local.conversation.grounding import Grounding, Passage, near_best
 from aura_local.ports import Conversation, Message
 
 SYSTEM_TEXT: Final = (
@@ -36,7 +36,7 @@ class Exchange:
 class PromptSettings:
     exchanges: int = 4
     """Earlier exchanges the model is shown; none for models too small to profit."""
-    passages: int = 2
+    passages: int = 8
     """Whole passages the model is shown; 0 shows only the sentences nearest to the question. Every token
     costs 4-8 ms on two cores, and a very small model is better off with less."""
 
@@ -69,7 +69,13 @@ def build_conversation(
 
 def _newest_message(question: str, grounding: Grounding, settings: PromptSettings) -> str:
     if settings.passages:
-        facts = [passage.text for passage in grounding.passages[: settings.passages]]
+        facts = [_fact(passage) for passage in grounding.passages[: settings.passages]]
     else:
         facts = [sentence.text for sentence in near_best(grounding.sentences)[:SENTENCES_AT_MOST]]
     return "\n".join([*facts, question])
+
+
+def _fact(passage: Passage) -> str:
+    """A passage below the heading it stands under, which may hold what it is about."""
+    _, _, heading = passage.citation.heading.rpartition(" > ")
+    return f"{heading}: {passage.text}" if heading else passage.text

@@ -64,22 +64,45 @@ class StoredPassage:
         return max((sentence.similarity for sentence in self.sentences), default=-1.0)
 
 
+@dataclass(frozen=True, slots=True)
+class WordMatch:
+    """A passage that holds words of the question."""
+
+    passage_id: int
+    score: float
+    """BM25; the larger, the better."""
+
+
+def search_words(
+    connection: sqlite_utils.Database, words: Sequence[str], classes: AccessClasses, limit: int
+) -> list[WordMatch]:
+    """The `limit` best passages by words, best first."""
+    if not words or not classes:
+        return []
+    words = _telling(connection, words)
+    among, chosen = _among(classes)
+    query = (
+        "SELECT rowid, rank FROM passages_fts"  # noqa: S608 - our own
+        f" WHERE passages_fts MATCH ? AND rank MATCH 'bm25(1.0, {HEADING_WEIGHT})' AND {among}"
+        " ORDER BY rank LIMIT ?"
+    )
+    rows = connection.execute(query, [full_text_query(words), *chosen, limit]).fetchall()
+    return [WordMatch(int(row[0]), -float(row[1])) for row in rows]
+
+
 def read_candidates(
     connection: sqlite_utils.Database,
-    words: Sequence[str],
     near: Sequence[Match],
+    by_words: Sequence[WordMatch],
     question: NDArray[np.float32],
     classes: AccessClasses,
-    *,
-    limit: int,
 ) -> list[StoredPassage]:
-    """The passages in `near` and the `limit` best by `words`, in no particular order.
+    """The passages that the two searches propose, in no particular order.
 
     What the database does not hold, or not for these classes, is left out, whatever an index says.
     """
     vector_ranks = {match.passage_id: rank for rank, match in enumerate(near)}
-    scored = _by_words(connection, words, classes, limit)
-    word_ranks = {passage_id: (rank, score) for rank, (passage_id, score) in enumerate(scored)}
+    word_ranks = {match.passage_id: (rank, match.score) for rank, match in enumerate(by_words)}
     ids = list(dict.fromkeys([*vector_ranks, *word_ranks]))
     if not ids:
         return []
@@ -131,23 +154,6 @@ def word_occurs(connection: sqlite_utils.Database, word: str, classes: AccessCla
     return connection.execute(query, [full_text_query([word]), *chosen]).fetchone() is not None
 
 
-def _by_words(
-    connection: sqlite_utils.Database, words: Sequence[str], classes: AccessClasses, limit: int
-) -> list[tuple[int, float]]:
-    """Ids and BM25 scores, best first."""
-    if not words or not classes:
-        return []
-    words = _telling(connection, words)
-    among, chosen = _among(classes)
-    query = (
-        "SELECT rowid, rank FROM passages_fts"  # noqa: S608 - our own
-        f" WHERE passages_fts MATCH ? AND rank MATCH 'bm25(1.0, {HEADING_WEIGHT})' AND {among}"
-        " ORDER BY rank LIMIT ?"
-    )
-    rows = connection.execute(query, [full_text_query(words), *chosen, limit]).fetchall()
-    return [(int(row[0]), -float(row[1])) for row in rows]
-
-
 def _telling(connection: sqlite_utils.Database, words: Sequence[str]) -> Sequence[str]:
     """The words without those that a large part of many passages holds; all, where all are such.
 
@@ -170,7 +176,8 @@ def _among(classes: AccessClasses) -> tuple[str, list[int]]:
     if classes >= EVERYTHING:
         return "TRUE", []
     condition = (
-        "EXISTS (SELECT 1 FROM passages p JOIN documents d ON d.id = p.document_id"  # noqa: S608
+        "EXISTS (SELECT 1 FROM passages p INDEXED BY passages_with_document"  # noqa: S608
+        " JOIN documents d ON d.id = p.document_id"
         f" WHERE p.id = passages_fts.rowid AND d.access_class IN ({_marks(classes)}))"
     )
     return condition, sorted(classes)

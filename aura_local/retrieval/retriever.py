@@ -11,10 +11,11 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import anyio
 import sqlite_utils
 
 from aura_local.ports import Caller, Embedder
-from aura_local.retrieval.candidates import read_candidates
+from aura_local.retrieval.candidates import WordMatch, read_candidates, search_words
 from aura_local.retrieval.excerpts import Excerpt, excerpts
 from aura_local.retrieval.labels import Audience, Sensitivity, readable_classes
 from aura_local.retrieval.ranking import DEFAULT_WEIGHTS, RankingWeights, ranked
@@ -171,14 +172,29 @@ class Retriever:
         if not question.strip():
             return SearchReport((), -1.0, self._relevance_threshold, False, 0.0, 0.0)
         classes = readable_classes(audience, most_sensitive)
-        vector = (await self._embedder.embed([question], caller=caller))[0]
-        embedded_s = time.perf_counter()
-        index = await handle.index()
-        near = await index.query(vector, CANDIDATES, classes)
         words = content_words(question)
+        by_words: list[WordMatch] = []
+
+        def look_up(connection: sqlite_utils.Database) -> list[WordMatch]:
+            return search_words(connection, words, classes, CANDIDATES)
+
+        async def find_words() -> None:
+            by_words.extend(await handle.database.read(look_up))
+
+        try:
+            # The search by words needs no vector: it runs while the question is embedded.
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(find_words)
+                vector = (await self._embedder.embed([question], caller=caller))[0]
+                embedded_s = time.perf_counter()
+                index = await handle.index()
+                near = await index.query(vector, CANDIDATES, classes)
+        except ExceptionGroup as failures:
+            # The first one has ended the other.
+            raise failures.exceptions[0] from failures.exceptions[0].__cause__
 
         def search(connection: sqlite_utils.Database) -> tuple[list[Excerpt], float]:
-            stored = read_candidates(connection, words, near, vector, classes, limit=CANDIDATES)
+            stored = read_candidates(connection, near, by_words, vector, classes)
             in_order = ranked(stored, self._weights)
             return excerpts(in_order, limit, budget_tokens), relevance(connection, words, in_order, classes)
 

@@ -222,6 +222,8 @@ TENANT_MIGRATIONS: Sequence[Migration] = (
             END
             """,
             "ALTER TABLE passages ADD COLUMN tokens INTEGER",  # counted by the embedder
+            # Small pages beside the table's large ones, for the question which document a passage is of.
+            "CREATE INDEX passages_with_document ON passages(id, document_id)",
         ),
     ),
     Migration(

@@ -202,7 +202,8 @@ def in_words(name: str, value: float) -> str:
 
 def test_the_memory_of_every_model_is_described() -> None:
     described = {name: cell.partition(" MB")[0] for name, cell in rows("operator_guide.md", "Memory")}
-    assert described == {entry.name: f"{entry.memory_bytes / 1e6:.0f}" for entry in shipped_catalogues()}
+    measured = [entry for entry in shipped_catalogues() if not entry.memory_estimated]
+    assert described == {entry.name: f"{entry.memory_bytes / 1e6:.0f}" for entry in measured}
 
 
 def test_every_dependency_is_explained_with_its_range() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import sqlite_utils
 
-from aura_local.retrieval.candidates import COMMON_PASSAGES, read_candidates
+from aura_local.retrieval.candidates import COMMON_PASSAGES, read_candidates, search_words
 from aura_local.retrieval.exact_search import vector_bytes
 from aura_local.retrieval.labels import EVERYTHING
 from tests.retrieval.conftest import OpenTenant
@@ -38,8 +38,8 @@ async def test_words_that_much_of_a_large_tenant_holds_are_passed_over_unless_th
 
         def ask(connection: sqlite_utils.Database) -> None:
             def found(*words: str) -> list[str]:
-                stored = read_candidates(connection, words, [], VECTOR, EVERYTHING, limit=40)
-                return [one.text for one in stored]
+                matches = search_words(connection, words, EVERYTHING, limit=40)
+                return [one.text for one in read_candidates(connection, [], matches, VECTOR, EVERYTHING)]
 
             assert found("vase", "zx7") == ["A vase in case ZX7."]
             assert len(found("vase", "case")) == 40
