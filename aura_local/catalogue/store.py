@@ -6,6 +6,7 @@ listed file had the size and the SHA-256 of the catalogue. Files that no entry l
 
 from __future__ import annotations
 
+import difflib
 import errno
 import hashlib
 import os
@@ -18,7 +19,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from aura_local.catalogue.manifest import CheckoutSource, ModelEntry, ModelFile, PackageSource
+from aura_local.catalogue.manifest import ModelEntry
+from aura_local.catalogue.sources import CheckoutSource, ModelFile, PackageSource
 from aura_local.data_files import DataKind, data_folder
 from aura_local.errors import ConfigurationError, ModelDamaged, ModelMissing
 
@@ -67,7 +69,8 @@ class ModelStore:
     only after it changed. Nothing is imported, downloaded or written.
 
     `data_folders` replaces the folders that ship with AURA Local, `package_paths` the interpreter's
-    search path for installed packages.
+    search path for installed packages. `pulled_folder` holds what was downloaded or brought, a folder for
+    each name; without one such models are not installed.
     """
 
     def __init__(
@@ -76,10 +79,12 @@ class ModelStore:
         *,
         data_folders: Mapping[DataKind, Path] | None = None,
         package_paths: Iterable[Path] | None = None,
+        pulled_folder: Path | None = None,
     ) -> None:
         self.entries = tuple(entries)
         self._by_name = {entry.name: entry for entry in self.entries}
         self._data_folders = data_folders
+        self._pulled_folder = pulled_folder
         self._package_paths = None if package_paths is None else [str(path) for path in package_paths]
         self._digests: dict[_Stamp, str] = {}
         self._lock = threading.Lock()
@@ -89,8 +94,11 @@ class ModelStore:
         try:
             return self._by_name[name]
         except KeyError:
-            known = ", ".join(sorted(self._by_name))
-            raise ConfigurationError(f"no model '{name}' is in the catalogue; it lists {known}") from None
+            near = difflib.get_close_matches(name, self._by_name, n=5, cutoff=0.5)
+            known = ", ".join(sorted(self._by_name) if len(self._by_name) <= 12 else near) or "others"
+            raise ConfigurationError(
+                f"no model '{name}' is in the catalogue; it lists {known} (see: aura models list)"
+            ) from None
 
     def locate(self, entry: ModelEntry) -> Path | None:
         """The entry's folder, its files unproved; None when the model is not installed."""
@@ -106,7 +114,7 @@ class ModelStore:
         folder = self._found(entry)
         for file in entry.files:
             if self._digest(entry, file, self._stamp(entry, folder, file)) != file.sha256:
-                raise _damaged(entry, file, "its SHA-256 differs from the catalogue's")
+                raise _damaged(entry, file, _difference(file))
         files = {file.name: folder / file.name for file in entry.files}
         return VerifiedModel(entry, folder, MappingProxyType(files))
 
@@ -120,7 +128,7 @@ class ModelStore:
             proved = [self._digests.get(self._stamp(entry, folder, file)) for file in entry.files]
             for file, digest in zip(entry.files, proved, strict=True):
                 if digest is not None and digest != file.sha256:
-                    raise _damaged(entry, file, "its SHA-256 differs from the catalogue's")
+                    raise _damaged(entry, file, _difference(file))
         except ModelMissing as error:
             command = entry.get if self.locate(entry) is None else entry.repair
             return ModelStatus(entry, "missing", False, error.message, command)
@@ -141,6 +149,8 @@ class ModelStore:
         if isinstance(source, PackageSource):
             distribution = self._distribution(source.distribution)
             return None if distribution is None else Path(str(distribution.locate_file(source.path)))
+        if not isinstance(source, CheckoutSource):
+            return None if self._pulled_folder is None else self._pulled_folder / entry.name
         kind, _, path = source.path.partition("/")
         return self._data_folder("models" if kind == "models" else "voices") / path
 
@@ -156,8 +166,8 @@ class ModelStore:
     def _stamp(self, entry: ModelEntry, folder: Path, file: ModelFile) -> _Stamp:
         """The file's stamp; refuses what is absent, no regular file, or of the wrong size."""
         path = folder / file.name
-        if isinstance(entry.source, CheckoutSource):
-            # Installers may link a package's files to their cache; in a checkout nothing has a reason to.
+        if not isinstance(entry.source, PackageSource):
+            # Installers may link a package's files to their cache; elsewhere nothing has a reason to.
             for part in (path, *path.parents[: len(Path(file.name).parts)]):
                 if part.is_symlink():
                     raise _damaged(entry, file, "it is reached through a symbolic link")
@@ -171,7 +181,7 @@ class ModelStore:
             raise _damaged(entry, file, f"it cannot be read ({error.strerror})") from error
         if not stat.S_ISREG(status.st_mode):
             raise _damaged(entry, file, "it is not a regular file")
-        if status.st_size != file.size_bytes:
+        if file.size_bytes is not None and status.st_size != file.size_bytes:
             raise _damaged(entry, file, f"it has {status.st_size} bytes instead of {file.size_bytes}")
         return _Stamp(path, status.st_size, status.st_mtime_ns, status.st_ino)
 
@@ -193,6 +203,12 @@ def _sha256(entry: ModelEntry, file: ModelFile, stamp: _Stamp) -> str:
     if _Stamp(stamp.path, after.st_size, after.st_mtime_ns, after.st_ino) != stamp:
         raise _damaged(entry, file, "it changed while it was read")
     return digest
+
+
+def _difference(file: ModelFile) -> str:
+    if file.digest_known:
+        return "its SHA-256 differs from the catalogue's"
+    return "the SHA-256 of its first download was not recorded"
 
 
 def _damaged(entry: ModelEntry, file: ModelFile, reason: str) -> ModelDamaged:

@@ -1,0 +1,121 @@
+"""Whether a file is one whole ONNX model that needs no other file. Layer 2.
+
+A tensor may lie in another file, whose path the model names: such a model could read any file of this
+machine into its weights. ONNX is a protocol buffer; this walks its fields by their lengths and
+parses nothing else. Field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from aura_local.errors import ModelDamaged
+
+_DEPTH: Final = 12
+"""Graphs inside nodes inside graphs; real models have two or three."""
+
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_FUNCTIONS, _GRAPH = 25, 7  # of ModelProto
+_NODE, _INITIALIZER, _SPARSE = 1, 5, 15  # of GraphProto
+_ATTRIBUTE, _FUNCTION_NODE = 5, 7  # of NodeProto, of FunctionProto
+_ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS = frozenset({5, 10}), frozenset({6, 11})
+_EXTERNAL, _LOCATION = 13, 14  # of TensorProto
+
+
+def refuse_unsafe_onnx(path: Path) -> None:
+    """Raises `ModelDamaged` for what is no whole ONNX model, or for one that reads other files. Blocks."""
+    try:
+        with path.open("rb") as file:
+            # Unmapped when the last view of it is gone: a refusal's traceback may hold some.
+            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        _model(memoryview(data), path.name)
+    except (OSError, ValueError) as error:  # ValueError: an empty file
+        raise ModelDamaged(f"{path.name} is not a whole ONNX model.") from error
+
+
+def looks_like_onnx(head: bytes) -> bool:
+    """Whether the first bytes begin a ModelProto: `ir_version`, a small number."""
+    return len(head) > 1 and head[0] == 0x08 and 0 < head[1] < 0x20
+
+
+def _model(view: memoryview, name: str) -> None:
+    graphs = 0
+    for number, content in _fields(view, name):
+        if number == _GRAPH and content is not None:
+            graphs += 1
+            _graph(content, name, 0)
+        elif number == _FUNCTIONS and content is not None:
+            for inner, node in _fields(content, name):
+                if inner == _FUNCTION_NODE and node is not None:
+                    _node(node, name, 1)
+    if graphs != 1:
+        raise ModelDamaged(f"{name} is not a whole ONNX model: it has no graph.")
+
+
+def _graph(view: memoryview, name: str, depth: int) -> None:
+    if depth > _DEPTH:
+        raise ModelDamaged(f"{name} is not a whole ONNX model: its graphs are nested too deeply.")
+    for number, content in _fields(view, name):
+        if content is None:
+            continue
+        if number == _INITIALIZER:
+            _tensor(content, name)
+        elif number == _SPARSE:
+            for _, tensor in _fields(content, name):
+                if tensor is not None:
+                    _tensor(tensor, name)
+        elif number == _NODE:
+            _node(content, name, depth)
+
+
+def _node(view: memoryview, name: str, depth: int) -> None:
+    for number, attribute in _fields(view, name):
+        if number != _ATTRIBUTE or attribute is None:
+            continue
+        for inner, content in _fields(attribute, name):
+            if content is None:
+                continue
+            if inner in _ATTRIBUTE_TENSORS:
+                _tensor(content, name)
+            elif inner in _ATTRIBUTE_GRAPHS:
+                _graph(content, name, depth + 1)
+
+
+def _tensor(view: memoryview, name: str) -> None:
+    for number, content in _fields(view, name):
+        if number == _EXTERNAL or (number == _LOCATION and content is None):
+            raise ModelDamaged(f"{name} keeps weights in other files, which is not allowed.")
+
+
+def _fields(view: memoryview, name: str) -> Iterator[tuple[int, memoryview | None]]:
+    """Number and content of every field; None for numbers. A location of 0 is the default and left out."""
+    place, end = 0, len(view)
+    while place < end:
+        tag, place = _varint(view, place, name)
+        number, kind = tag >> 3, tag & 7
+        if kind == _VARINT:
+            value, place = _varint(view, place, name)
+            if value:
+                yield number, None
+            continue
+        if kind == _BYTES:
+            length, place = _varint(view, place, name)
+        else:
+            length = {_FIXED64: 8, _FIXED32: 4}.get(kind, end + 1)
+        if length > end - place:
+            raise ModelDamaged(f"{name} is not a whole ONNX model: its end is missing.")
+        if kind == _BYTES:
+            yield number, view[place : place + length]
+        place += length
+
+
+def _varint(view: memoryview, place: int, name: str) -> tuple[int, int]:
+    value = 0
+    for index, byte in enumerate(view[place : place + 10]):
+        value |= (byte & 0x7F) << (7 * index)
+        if not byte & 0x80:
+            return value, place + index + 1
+    raise ModelDamaged(f"{name} is not a whole ONNX model: a number has no end.")
