@@ -166,9 +166,7 @@ class TooManyRequests(Busy):
 
     default_code = "too_many_requests"
 
-    def __init__(
-        self, message: str, *, code: str | None = None, retry_after_s: float | None = None
-    ) -> None:
+    def __init__(self, message: str, *, code: str | None = None, retry_after_s: float | None = None) -> None:
         super().__init__(message, code=code)
         self.retry_after_s = retry_after_s
 
@@ -224,7 +222,7 @@ class KeyUnavailable(StorageUnavailable):
 
 
 class DownloadFailed(AuraError):
-    """The hub did not deliver a model's file. What has arrived is kept, and the next attempt goes on there."""
+    """The hub did not deliver a model's file. What has arrived is kept; the next attempt goes on there."""
 
     default_code = "download_failed"
     default_retryable = True

@@ -144,6 +144,9 @@ class DocumentSettings(Section):
     )
     text_bytes: int = Field(20 * 1024**2, ge=1, description="Most text of one document.")
     pages: int = Field(2000, ge=1, description="Most pages or slides of one document.")
+    sentences: int = Field(
+        60_000, ge=1, description="Most sentences, list items and table rows of one document."
+    )
     archive_members: int = Field(2000, ge=1, description="Most files in an archive or office document.")
     archive_ratio: int = Field(100, ge=1, description="Most that an archive or a file in it may expand.")
     archive_bytes: int = Field(200 * 1024**2, ge=1, description="Most bytes of an archive's files, expanded.")

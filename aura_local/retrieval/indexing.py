@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
+import anyio.from_thread
 import anyio.to_thread
 import numpy as np
 from numpy.typing import NDArray
@@ -27,15 +28,20 @@ Report: TypeAlias = Callable[[IndexingProgress], None]
 
 
 async def index_text(
-    embedder: Embedder, parsed: ParsedDocument, *, caller: Caller, report: Report
+    embedder: Embedder,
+    parsed: ParsedDocument,
+    *,
+    caller: Caller,
+    report: Report,
+    limit_sentences: int | None = None,
 ) -> IndexedVersion:
     """Cut a document into passages and embed them and their sentences.
 
-    Raises `LaneBusy` and `EngineUnavailable` from the embedder.
+    Raises `PayloadTooLarge` for more sentences, and `LaneBusy` and `EngineUnavailable` from the embedder.
     """
     pages = parsed.page_count or None
     report(IndexingProgress("embedding", pages))
-    passages = await anyio.to_thread.run_sync(_cut, embedder, parsed)
+    passages = await anyio.to_thread.run_sync(_cut, embedder, parsed, limit_sentences)
     report(IndexingProgress("embedding", pages, 0, len(passages)))
     passage_vectors: list[NDArray[np.float32]] = []
     sentence_vectors: list[NDArray[np.float32]] = []
@@ -50,8 +56,17 @@ async def index_text(
     return IndexedVersion(parsed, passages, np.concatenate(passage_vectors), np.concatenate(sentence_vectors))
 
 
-def _cut(embedder: Embedder, parsed: ParsedDocument) -> Sequence[Passage]:
-    return cut_passages(parsed.blocks, embedder.count_tokens, window_tokens=embedder.window_tokens)
+def _cut(embedder: Embedder, parsed: ParsedDocument, limit_sentences: int | None) -> Sequence[Passage]:
+    def count_tokens(text: str) -> int:
+        anyio.from_thread.check_cancelled()  # a large document takes a while
+        return embedder.count_tokens(text)
+
+    return cut_passages(
+        parsed.blocks,
+        count_tokens,
+        window_tokens=embedder.window_tokens,
+        limit_sentences=limit_sentences,
+    )
 
 
 async def _embed_once_each(embedder: Embedder, texts: Sequence[str], caller: Caller) -> NDArray[np.float32]:

@@ -46,6 +46,7 @@ class Ingestion:
     def __init__(self, embedder: Embedder, *, limits: ReadingLimits = DEFAULT_LIMITS) -> None:
         self.progress = DocumentProgress()
         self.originals = Originals(limits)
+        self._limit_sentences = limits.sentences
         self._embedder = embedder
         self._blobs = BlobReferences()
         # One index run per document at a time, and one change of its passages or labels in database and
@@ -101,7 +102,6 @@ class Ingestion:
         """
         await self.get(handle, document_id)  # before its bytes are read
         offer = partial(Offer, audience="members", sensitivity="internal", source=None, classes=frozenset())
-
         accept = partial(documents.accept_version, document_id=document_id)
         return await self._accept(handle, name, chunks, limit_bytes, offer, accept, also)
 
@@ -169,7 +169,9 @@ class Ingestion:
             if not await handle.database.write(partial(documents.advance, record=record, status="embedding")):
                 return
             caller = Caller(handle.id, Priority.BACKGROUND)
-            version = await index_text(self._embedder, parsed, caller=caller, report=report)
+            version = await index_text(
+                self._embedder, parsed, caller=caller, report=report, limit_sentences=self._limit_sentences
+            )
         except (UnreadableInput, InvalidRequest, DeadlineExceeded) as error:
             await self.fail(handle, record, error.message)
             return

@@ -52,15 +52,17 @@ def cut_passages(
     *,
     limit_tokens: int = LIMIT_TOKENS,
     window_tokens: int = 256,
+    limit_sentences: int | None = None,
 ) -> list[Passage]:
     """Passages of at most `limit_tokens`, about half of that at least where the document allows it.
 
     `count_tokens` is the embedder's. A sentence longer than the limit is a passage of its own; one longer
-    than `window_tokens`, of which the embedder would not see the end, is cut between clauses or words.
+    than `window_tokens`, of which the embedder would not see the end, is cut between clauses or words. Raises
+    `PayloadTooLarge` for more than `limit_sentences`, list items and table rows counted as such.
     """
     text = document_text(blocks)
     passages: list[Passage] = []
-    pieces = Pieces(count_tokens, window_tokens)
+    pieces = Pieces(count_tokens, window_tokens, limit=limit_sentences)
     for section in sections(blocks, pieces):
         for group in _groups(section.pieces, limit_tokens - pieces.special_tokens):
             start, end = group[0].start, group[-1].end

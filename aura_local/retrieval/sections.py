@@ -110,7 +110,7 @@ def _leads(blocks: Sequence[Block], pieces: Pieces) -> list[bool]:
 
 
 def _is_short(block: Block, pieces: Pieces) -> bool:
-    return len(sentence_spans(block.text)) == 1 and pieces.count(block.text) <= LEAD_TOKENS
+    return pieces.count(block.text) <= LEAD_TOKENS and len(sentence_spans(block.text)) == 1
 
 
 def _is_question(block: Block) -> bool:

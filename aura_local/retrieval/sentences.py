@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 _END: Final = re.compile(r"""[.!?…]+["'”’»)\]]*(?=\s)""")
@@ -33,15 +34,17 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
 
     Together the spans hold every character of the text that is no white space, in order.
     """
-    spans: list[tuple[int, int]] = []
+    return list(iterate_sentences(text))
+
+
+def iterate_sentences(text: str) -> Iterator[tuple[int, int]]:
+    """As `sentence_spans`, one after the other: a text may have millions."""
     start = 0
     for end in _END.finditer(text):
         if _is_end(text, start, end):
-            spans.append((start, end.end()))
+            yield from _trimmed(text, start, end.end())
             start = end.end()
-    spans.append((start, len(text)))
-    trimmed = [_trim(text, first, last) for first, last in spans]
-    return [(first, last) for first, last in trimmed if first < last]
+    yield from _trimmed(text, start, len(text))
 
 
 def _is_end(text: str, start: int, end: re.Match[str]) -> bool:
@@ -58,6 +61,9 @@ def _is_end(text: str, start: int, end: re.Match[str]) -> bool:
     return not is_initial and not following.islower()
 
 
-def _trim(text: str, first: int, last: int) -> tuple[int, int]:
+def _trimmed(text: str, first: int, last: int) -> Iterator[tuple[int, int]]:
+    """The span without white space around it; none where there is nothing else."""
     piece = text[first:last]
-    return first + len(piece) - len(piece.lstrip()), last - len(piece) + len(piece.rstrip())
+    start, end = first + len(piece) - len(piece.lstrip()), last - len(piece) + len(piece.rstrip())
+    if start < end:
+        yield start, end

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aura_local.errors import PayloadTooLarge
 from aura_local.retrieval.passages import cut_passages, document_text
 from aura_local.retrieval.readers.block import Block
 from aura_local.retrieval.sentences import sentence_spans
@@ -200,3 +201,30 @@ def test_every_word_is_in_exactly_one_passage_or_heading(raw: list[tuple[str, st
         below = next((one.heading for one in passages if one.start_character >= end), "")
         assert whole or (not covered and block.text in below)
         position = end + 1
+
+
+def test_as_many_sentences_as_allowed_and_one_more() -> None:
+    blocks = [Block("paragraph", "We open at ten. We close at six."), Block("list_item", "A vase")]
+    assert len(cut_passages(blocks, count_words, limit_sentences=3)) >= 1
+    with pytest.raises(PayloadTooLarge, match="more than 2 sentences"):
+        cut_passages(blocks, count_words, limit_sentences=2)
+
+
+@pytest.mark.parametrize("unit", ["No. ", "a b. ", "word, ", "x"])
+def test_work_grows_with_the_text_not_with_its_square(unit: str) -> None:
+    def counted(repeats: int) -> tuple[int, int]:
+        characters = longest = 0
+
+        def count(text: str) -> int:
+            nonlocal characters, longest
+            characters += len(text)
+            longest = max(longest, len(text))
+            return count_words(text)
+
+        cut_passages([Block("paragraph", (unit * repeats).strip())], count)
+        return characters, longest
+
+    few, _ = counted(20_000 // len(unit))
+    many, longest = counted(200_000 // len(unit))
+    assert many < 15 * few
+    assert longest < 30_000

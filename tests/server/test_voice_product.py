@@ -64,7 +64,9 @@ async def running(folder: Path, *, characters_samples: int = 600) -> AsyncIterat
     )
     async with (
         open_scripted_engine(folder, room=room) as engine,
-        open_museum(engine, "When does the museum open? The museum opens at nine. It closes at six.") as museum,
+        open_museum(
+            engine, "When does the museum open?", "The museum opens at nine. It closes at six."
+        ) as museum,
     ):
         key = (await ApiKeys(engine.catalog.database).issue(museum.id, "tests")).key
         async with serving(create_app(engine), engine.settings.limits) as port:

@@ -59,7 +59,8 @@ def resident_bytes():
 
 def fill(rows):
     rows.conn.execute(
-        "INSERT INTO documents (id, name, media_type, sha256, size_bytes, status, created_at, updated_at) VALUES ('d', 'n', 't', 's', 1, 'indexed', '', '')"
+        "INSERT INTO documents (id, name, media_type, sha256, size_bytes, status, created_at, updated_at)"
+        " VALUES ('d', 'n', 't', 's', 1, 'indexed', '', '')"
     )
     for number in range(400):
         rows.conn.execute(

@@ -29,6 +29,8 @@ class ReadingLimits:
     """Expanded bytes per byte stored."""
     archive_bytes: int = 200 * _MIB
     """Expanded, all members together."""
+    sentences: int = 60_000
+    """Sentences, list items and table rows; held against what was read, by whoever cuts it."""
 
     def packed(self) -> bytes:
         """What the worker has to know; time and memory are enforced around it."""
