@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-_END: Final = re.compile(r"""[.!?…]+["'”’»)\]]*(?=\s)""")
+_END: Final = re.compile(r"""(?<![.!?…])[.!?…]++["'”’»)\]]*+(?=\s)""")
+"""Possessive, and begun only where a run of marks begins: 200,000 question marks are looked at once each."""
 _FOLLOWING: Final = re.compile(r"\s*(\S{0,2})")
 _WORD_CHARACTERS: Final = 40
 """How far back the last word is looked for: no abbreviation is longer, and a look at everything before would

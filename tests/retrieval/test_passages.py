@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -228,3 +230,10 @@ def test_work_grows_with_the_text_not_with_its_square(unit: str) -> None:
     many, longest = counted(200_000 // len(unit))
     assert many < 15 * few
     assert longest < 30_000
+
+
+def test_marks_without_end_are_no_sentences_and_cost_little() -> None:
+    started = time.process_time()
+    assert sentences("?" * 200_000 + '"' * 200_000) == ["?" * 200_000 + '"' * 200_000]
+    assert sentences('Really?!?! Yes." No.') == ["Really?!?!", 'Yes."', "No."]
+    assert time.process_time() - started < 1  # by the square it is a minute and more
