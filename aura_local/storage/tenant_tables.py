@@ -217,8 +217,9 @@ TENANT_MIGRATIONS: Sequence[Migration] = (
             """
             CREATE TRIGGER documents_release_on_update
             AFTER UPDATE OF sha256, indexed_sha256 ON documents BEGIN
-                INSERT OR IGNORE INTO released_blobs SELECT old.sha256
-                UNION SELECT old.indexed_sha256 WHERE old.indexed_sha256 IS NOT NULL;
+                INSERT OR IGNORE INTO released_blobs
+                SELECT let_go FROM (SELECT old.sha256 AS let_go UNION SELECT old.indexed_sha256)
+                WHERE let_go IS NOT NULL AND let_go NOT IN (new.sha256, coalesce(new.indexed_sha256, ''));
             END
             """,
             "ALTER TABLE passages ADD COLUMN tokens INTEGER",  # counted by the embedder

@@ -9,7 +9,7 @@ import pytest
 
 from aura_local.errors import Conflict, NotFound
 from aura_local.ports import Caller, Priority
-from aura_local.retrieval.documents import DocumentRecord
+from aura_local.retrieval.documents import DocumentRecord, delete_row
 from aura_local.retrieval.ingestion import Ingestion
 from aura_local.storage.leases import TenantHandle
 from tests.retrieval.conftest import OpenTenant
@@ -269,3 +269,16 @@ async def test_passages_are_slices_of_the_text(open_tenant: OpenTenant) -> None:
             assert (one.heading, one.page) == (f"Room {one.ordinal}", None)
             assert one.tokens is not None
             assert one.tokens > 0
+
+
+async def test_what_a_killed_process_was_about_to_remove_is_removed_later(open_tenant: OpenTenant) -> None:
+    async with open_tenant() as handle:
+        ingestion = Ingestion(GatedEmbedder())
+        kept = await ingestion.add(handle, "kept.md", chunks(HOURS))
+        gone = await ingestion.add(handle, "gone.md", chunks(DOGS))
+        # All that deleting does before it removes the file.
+        await handle.database.write(lambda connection: delete_row(connection, gone.id))
+        assert await blobs(handle) == {kept.sha256, gone.sha256}
+        await ingestion.tidy(handle)
+        assert await blobs(handle) == {kept.sha256}
+        assert await ingestion.originals.content(handle, kept) == HOURS
