@@ -123,7 +123,7 @@ class LimitSettings(Section):
     question_characters: int = Field(2000, ge=1, description="Longest typed question.")
     speech_characters: int = Field(2000, ge=100, description="Longest text that a voice speaks in one piece.")
     recording_s: float = Field(
-        1800.0, gt=0, description="Longest recording that is written down, counted while it is decoded."
+        600.0, gt=0, description="Longest recording that is written down, counted while it is decoded."
     )
     disk_reserve_bytes: int = Field(500 * 1024 * 1024, ge=0, description="Space that writes leave free.")
 
