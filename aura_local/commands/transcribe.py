@@ -26,7 +26,7 @@ def transcribe(
     file: Annotated[
         Path,
         typer.Argument(
-            help="WAV, FLAC, Ogg, WebM, MP3 or MP4; half an hour unless the settings say otherwise.",
+            help="WAV, FLAC, Ogg, WebM, MP3 or MP4; ten minutes unless the settings say otherwise.",
             exists=True,
             dir_okay=False,
         ),
