@@ -25,6 +25,7 @@ from aura_local.benchmark.spoken_conversation import hold_conversation
 from aura_local.demo_tenant import demo_documents
 from aura_local.egress import forbid_egress
 from aura_local.engine import Engine
+from aura_local.freed_memory import give_memory_back
 from aura_local.ports import Caller, Priority
 from aura_local.settings_sources import load_settings
 from aura_local.storage.leases import TenantHandle
@@ -62,6 +63,7 @@ async def probe(folder: Path) -> dict[str, object]:
         opened = _resident_mb()
         for handle in handles:
             await handle.close_idle_index(0)
+        give_memory_back()  # as the engine does whenever it has looked for idle indexes
         closed = _resident_mb()
         maker = UtteranceMaker(speaker)
         questions = [question.spoken for question in answerable_questions()[:3]]
