@@ -75,26 +75,24 @@ class IndexingQueue:
             for _ in range(WORKERS):
                 tasks.start_soon(self._work)
             for tenant in await self._catalog.tenants():
-                await self._add_unfinished(tenant.id)
-                await self._tidy(tenant.id)
+                await self._add_unfinished(tenant.id, tidy=True)
 
-    async def _add_unfinished(self, tenant_id: str) -> None:
+    async def _add_unfinished(self, tenant_id: str, *, tidy: bool = False) -> None:
+        """`tidy`: also remove the files that a killed process was about to remove."""
         try:
             async with self._leases.lease(tenant_id, even_suspended=True) as handle:
                 for record in await self._ingestion().list(handle):
                     if not record.finished:
                         self.add(tenant_id, record.id)
+                if tidy:
+                    await self._ingestion().tidy(handle)
         except NotFound:
             return  # erased meanwhile
         except AuraError as error:
-            log.warning("unfinished documents wait for the next start", extra={"code": error.code})
-
-    async def _tidy(self, tenant_id: str) -> None:
-        try:
-            async with self._leases.lease(tenant_id, even_suspended=True) as handle:
-                await self._ingestion().tidy(handle)
-        except AuraError as error:
-            log.warning("files that no document names wait for the next start", extra={"code": error.code})
+            log.warning(
+                "unfinished documents and files to be removed wait for the next start",
+                extra={"code": error.code},
+            )
 
     async def _next(self) -> tuple[str, str]:
         while True:

@@ -31,8 +31,6 @@ On the museum's 108 questions and 25 that it does not answer, typed and as spoke
 
 _FRAGMENT_WORDS: Final = 5
 """A shorter sentence ("Yes, free of charge.") needs the next one to be understood."""
-_FEWEST_ADDITION_WORDS: Final = 3
-"""A shorter second sentence is a heading or a mark."""
 _ADDITION_WORDS: Final = 20
 """A longer second sentence makes a spoken answer tiring."""
 _CLOSE_SIMILARITY: Final = 0.1

@@ -8,7 +8,6 @@ earlier run left, so that no question is answered from half a document and runni
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -17,7 +16,7 @@ from weakref import WeakValueDictionary
 import anyio
 import sqlite_utils
 
-from aura_local.errors import Conflict, DeadlineExceeded, InvalidRequest, NotFound, UnreadableInput
+from aura_local.errors import Conflict, DeadlineExceeded, InvalidRequest, UnreadableInput
 from aura_local.ports import Caller, Embedder, Priority
 from aura_local.retrieval import documents
 from aura_local.retrieval.blob_references import BlobReferences
@@ -139,7 +138,7 @@ class Ingestion:
 
         Does nothing to one that is finished. Raises `NotFound`, also when it is deleted meanwhile, and what
         is not the document's fault (`LaneBusy`, `EngineUnavailable`, `StorageFull`): then, as after
-        cancellation, the document is still unfinished and `resume` takes it up again.
+        cancellation, the document is still unfinished and is taken up again at the next start.
         """
         key = (handle.id, document_id)
         turn = self._turns.setdefault(key, anyio.Lock())
@@ -190,18 +189,6 @@ class Ingestion:
         """Give a version up that is still in work; its document answers from an earlier one, if any."""
         await handle.database.write(partial(documents.advance, record=record, status="failed", reason=reason))
         self.progress.changed(handle.id, record.id)
-
-    async def resume(self, handle: TenantHandle) -> tuple[DocumentRecord, ...]:
-        """Finish every document that was accepted and is neither indexed nor failed; their records.
-
-        For each start of the program. Raises as `index`; what was finished until then stays so.
-        """
-        finished: list[DocumentRecord] = []
-        for record in await self.list(handle):
-            if not record.finished:
-                with contextlib.suppress(NotFound):  # deleted meanwhile
-                    finished.append(await self.index(handle, record.id))
-        return tuple(finished)
 
     async def tidy(self, handle: TenantHandle) -> None:
         """Remove the files that a killed process was about to remove; for each start of the program."""

@@ -101,8 +101,7 @@ async def test_a_bad_document_fails_with_its_reason_and_may_be_tried_again(
         record = await ingest(ingestion, handle, "secret.pdf", pdf(["Hello"], password="x"))
         assert record.status == "failed"
         assert record.reason == "The PDF needs a password; remove it and try again."
-        assert await ingestion.resume(handle) == ()
-        assert await ingestion.index(handle, record.id) == record
+        assert await ingestion.index(handle, record.id) == record  # a failed one is left alone
         await handle.blobs.delete(record.sha256)
         assert (await ingestion.retry(handle, record.id)).status == "received"
         again = await ingestion.index(handle, record.id)
@@ -192,9 +191,10 @@ async def test_an_engine_that_fails_leaves_the_document_to_be_resumed(
         assert await rows(handle, "SELECT * FROM passages") == []
     async with open_tenant() as handle:
         ingestion = Ingestion(embedder)
-        (record,) = await ingestion.resume(handle)
+        (left,) = await ingestion.list(handle)
+        record = await ingestion.index(handle, left.id)
         assert record.status == "indexed"
-        assert await ingestion.resume(handle) == ()
+        assert await ingestion.index(handle, left.id) == record
         assert await (await handle.index()).count() == record.passage_count
 
 
@@ -265,7 +265,8 @@ async def test_kill_nine_loses_and_doubles_nothing(
     assert len(acknowledged) == 2
     async with open_tenant() as handle:
         ingestion = Ingestion(embedder)
-        await ingestion.resume(handle)
+        for record in await ingestion.list(handle):
+            await ingestion.index(handle, record.id)
         records = await ingestion.list(handle)
         assert {record.id for record in records} == set(acknowledged)
         assert {record.status for record in records} == {"indexed"}
