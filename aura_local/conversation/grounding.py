@@ -38,6 +38,14 @@ class Grounding:
     answerable: bool
     """Whether the documents hold anything on the question."""
 
+    @property
+    def clear(self) -> bool:
+        """Whether a sentence of the documents is plainly about the words, be they a question or not."""
+        return self.answerable and bool(self.sentences) and self.sentences[0].similarity >= CLEAR_SIMILARITY
+
+
+CLEAR_SIMILARITY: Final = 0.5
+"""Cosine similarity (MiniLM) of a sentence that is plainly about what was said."""
 
 SIMILARITY_MARGIN: Final = 0.04
 """Cosine similarity by which a source may be worse than the best sentence."""

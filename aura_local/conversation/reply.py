@@ -56,6 +56,8 @@ class Answer:
     citations: tuple[Citation, ...]
     answered: bool
     """False when the documents hold nothing on the question."""
+    clear: bool
+    """Whether a sentence of theirs is plainly about it."""
     drafted: bool
     """Whether the language model's own words were used (rather than a quotation)."""
     usage: GenerationUsage
@@ -269,6 +271,7 @@ class _Progress:
             text=self.text.strip(),
             citations=tuple(self.citations),
             answered=self.grounding.answerable,
+            clear=self.grounding.clear,
             drafted=self.drafted,
             usage=self.usage,
             stages_ms=self.stopwatch.stages_ms,

@@ -22,8 +22,8 @@ class TurnRules:
     """Transcribe and answer ahead, inside the silence."""
     first_look_ms: int = 200
     """Without speculation: silence after which the speech is transcribed."""
-    doubted_wait_ms: int = 600
-    """Silence that ends a statement on which the documents hold nothing: it may be half of one."""
+    doubted_wait_ms: int = 1200
+    """Silence that ends a statement on which the documents hold nothing clear: it may be half of one."""
     least_speech_ms: int = 190
     """Less speech than this in a turn is noise: recognisers invent words for it."""
     utterance_limit_ms: int = 60_000

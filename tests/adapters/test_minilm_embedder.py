@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import anyio
 import numpy as np
@@ -17,8 +18,10 @@ from aura_local.adapters.minilm_embedder import (
     _batches,
     open_adapter,
 )
+from aura_local.adapters.registry import AdapterContext
+from aura_local.errors import ModelDamaged
 from aura_local.ports import Caller, Priority
-from tests.contract.models import CALLER, MINILM, folder_context
+from tests.contract.models import CALLER, MINILM, context, folder_context
 
 pytestmark = [pytest.mark.engines, pytest.mark.anyio]
 
@@ -71,6 +74,32 @@ async def test_in_the_background_on_two_cores_the_vectors_are_the_same(embedder:
     alone = np.concatenate([await embedder.embed([text], caller=CALLER) for text in texts[::10]])
     np.testing.assert_allclose(vectors[::10], alone, atol=1e-5)
     np.testing.assert_allclose(await embedder.embed(texts[:40], caller=CALLER), vectors[:40], atol=1e-5)
+
+
+def described(text: str, folder: Path) -> AdapterContext:
+    """MiniLM with an `embedding.json`."""
+    (folder / "embedding.json").write_text(text)
+    files = dict(folder_context(MINILM).files) | {"embedding.json": folder / "embedding.json"}
+    return context("described", files)
+
+
+async def test_vectors_are_made_as_the_model_says(embedder: MiniLmEmbedder, tmp_path: Path) -> None:
+    other = open_adapter(described('{"pooling": "cls", "window_tokens": 8, "dimensions": 384}', tmp_path))
+    text = "the museum is open from nine to five"
+    cut = "the museum is open from nine"  # eight tokens with the first and the last
+    first = await other.embed([text, cut], caller=CALLER)
+    mean = await embedder.embed([text, cut], caller=CALLER)
+    await other.close()
+    assert other.window_tokens == 8
+    assert float(first[0] @ first[1]) == pytest.approx(1.0, abs=1e-4)
+    assert float(mean[0] @ mean[1]) < 0.999
+    assert float(first[1] @ mean[1]) < 0.9
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"colour": "red"}'])
+async def test_a_damaged_description_is_an_error_of_ours(text: str, tmp_path: Path) -> None:
+    with pytest.raises(ModelDamaged, match="cannot be loaded"):
+        open_adapter(described(text, tmp_path))
 
 
 @pytest.mark.parametrize("priority", list(Priority))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from aura_local.conversation.grounding import CLEAR_SIMILARITY
 from aura_local.conversation.memory import ConversationMemory
 from aura_local.conversation.question_form import asks
 from aura_local.conversation.speech_gate import SpeechPaused, SpeechStarted
@@ -91,7 +94,22 @@ async def test_a_session_waits_for_the_rest_of_what_the_documents_do_not_answer(
     conversation.documents.found = grounding("Nothing on that.", answerable=False)
     async with running(conversation) as talk:
         await talk.speak(800)
-        await talk.pause(500)
+        await talk.pause(1100)
         assert talk.phase() is Phase.PAUSED, "an answer would have been given after 200 ms"
-        await talk.pause(300)
+        await talk.pause(200)
+        await talk.hear_out()
+
+
+@pytest.mark.anyio
+async def test_a_session_waits_too_when_the_documents_hold_nothing_clear(memory: ConversationMemory) -> None:
+    """Half a statement has often something in common with a document: "my number is five three ..."."""
+    conversation = Conversation(memory, transcripts=["my number is five three"])
+    found = grounding("Bus number five stops at the gate.")
+    vague = tuple(replace(one, similarity=CLEAR_SIMILARITY - 0.01) for one in found.sentences)
+    conversation.documents.found = replace(found, sentences=vague)
+    async with running(conversation) as talk:
+        await talk.speak(800)
+        await talk.pause(1100)
+        assert talk.phase() is Phase.PAUSED
+        await talk.pause(200)
         await talk.hear_out()
