@@ -18,7 +18,7 @@ import anyio
 from aura_local.benchmark.frame_fuzz import greets
 from aura_local.benchmark.labelled_speech import Utterance, UtteranceMaker, open_speaker
 from aura_local.benchmark.process_figures import MB, Held, look_at
-from aura_local.benchmark.server_calls import read_metrics
+from aura_local.benchmark.server_calls import ask_typed, read_metrics
 from aura_local.benchmark.server_process import RunningServer, run_server
 from aura_local.benchmark.stalled_visitor import StalledVisitor
 from aura_local.benchmark.voice_client import VoiceClient, open_client
@@ -32,9 +32,9 @@ REPLY_WITHIN_S: Final = 30.0
 SETTLED_WITHIN_S: Final = 30.0
 LOOK_EVERY_S: Final = 0.25
 STALLING_AT_ONCE: Final = 16
-STALLED_QUESTION: Final = "Does the museum sell bicycles?"
+STALLED_QUESTION: Final = "What is the capital of France?"
 """No document answers it, so it costs little more than a spoken sentence: what is measured is the stalling,
-not the work of answering."""
+not the work of answering. The run says so where a document does answer it."""
 DESCRIPTOR_SLACK: Final = 4
 """Connections of the very requests that ask for figures."""
 SETTINGS: Final = {
@@ -79,6 +79,8 @@ async def run_stalled(
         asked = [questions[place % len(questions)] for place in range(good)]
         utterances = await maker.make(asked, paused_share=0)
         await _converse(server, maker, utterances, at_once)  # caches and pools grow to their size
+        if (await ask_typed(server, STALLED_QUESTION)).body["citations"]:
+            report.wrong.append("the documents answer what the stalled ask: more than stalling is measured")
         before = await _settled(server)
         alone: list[float | None] = []
         beside: list[float | None] = []
