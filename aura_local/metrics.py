@@ -17,6 +17,7 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 TurnOutcome = Literal["committed", "cancelled", "failed"]
 DocumentOutcome = Literal["received", "indexed", "failed", "deleted"]
+ExchangeOutcome = Literal["taken", "refused"]
 
 TOKEN_KINDS: Final = {
     "prompt_tokens_evaluated": "evaluated",
@@ -76,6 +77,12 @@ class Metrics:
         self.documents = Counter(
             "aura_documents", "Documents, by what became of them.", ("status",), registry=self.registry
         )
+        self.model_exchanges = Counter(
+            "aura_model_exchanges",
+            "Models exchanged while the server ran, by job and outcome.",
+            ("job", "outcome"),
+            registry=self.registry,
+        )
         self.lane_waiting = Gauge(
             "aura_lane_waiting", "Jobs waiting for an engine.", ("lane",), registry=self.registry
         )
@@ -127,6 +134,9 @@ class Metrics:
 
     def document_finished(self, status: DocumentOutcome) -> None:
         self.documents.labels(status).inc()
+
+    def model_exchanged(self, job: str, outcome: ExchangeOutcome) -> None:
+        self.model_exchanges.labels(job, outcome).inc()
 
     def watch_lane(self, name: str, waiting: Callable[[], int]) -> None:
         """Report the length of a lane's queue, asked for at each `render`."""

@@ -64,7 +64,7 @@ def test_no_label_could_name_a_tenant() -> None:
         for family in Metrics().registry._collector_to_names
         for label in getattr(family, "_labelnames", ())
     }
-    assert labels == {"method", "route", "status", "outcome", "stage", "kind", "lane"}
+    assert labels == {"method", "route", "status", "outcome", "stage", "kind", "lane", "job"}
     assert set(TOKEN_KINDS.values()) == {"evaluated", "reused", "generated", "wasted"}
 
 

@@ -43,6 +43,7 @@ Action = Literal[
     "master.rotated",
     "backup.made",
     "backup.restored",
+    "model.used",
     "policy.changed",
     "egress.permitted",
     "document.deleted",

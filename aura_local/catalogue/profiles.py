@@ -15,9 +15,16 @@ from aura_local.errors import ConfigurationError
 
 
 class Profile(Table):
-    """One profile. `models` names an entry for every job that it covers."""
+    """One profile. `models` names an entry for every job that it covers.
+
+    `cores`, `memory_gb` and, for one that needs a GPU, `gpu_memory_gb` are the size of machine that it is
+    for, as it stands on the label; `machine` says it in words.
+    """
 
     machine: str = Field(min_length=1)
+    cores: int = Field(gt=0)
+    memory_gb: int = Field(gt=0)
+    gpu_memory_gb: int | None = Field(default=None, gt=0)
     models: dict[Job, Name]
 
 

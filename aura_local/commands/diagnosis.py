@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import platform
 import re
@@ -18,8 +17,10 @@ from pydantic_core import to_jsonable_python
 from aura_local.commands.protection import encryption
 from aura_local.confinement import confinement
 from aura_local.errors import AuraError
+from aura_local.machine import MachineFacts, measure_machine
 
 if TYPE_CHECKING:
+    from aura_local.catalogue.profile_advice import ProfileAdvice
     from aura_local.engine_room import EngineStatus
     from aura_local.settings_sources import LoadedSettings
 
@@ -34,6 +35,7 @@ async def diagnose(loaded: LoadedSettings) -> dict[str, Any]:
     from aura_local.isolation import sandbox_level
 
     settings = loaded.values
+    measured = await anyio.to_thread.run_sync(measure_machine, settings.home)  # before our engines take some
     async with open_engine_room(loaded) as room:
         engines = room.status
         cores = room.budget.cores
@@ -46,7 +48,8 @@ async def diagnose(loaded: LoadedSettings) -> dict[str, Any]:
         "python": platform.python_version(),
         "settings_file": None if loaded.file is None else str(loaded.file),
         "settings": settings_with_sources(loaded),
-        "machine": _machine(cores),
+        "machine": await anyio.to_thread.run_sync(_machine, measured, cores),
+        "advice": asdict(await anyio.to_thread.run_sync(_advice, loaded, measured)),
         "engines": [asdict(engine) for engine in engines],
         "sandbox": sandbox,
         "encryption": await anyio.to_thread.run_sync(encryption, settings),
@@ -74,25 +77,41 @@ def worst_state(engines: Sequence[EngineStatus] | Sequence[dict[str, Any]]) -> s
     return next((state for state in ("failed", "missing") if state in states), "loaded")
 
 
-def _machine(engine_cores: int) -> dict[str, Any]:
-    page_bytes = os.sysconf("SC_PAGE_SIZE")
+def _machine(measured: MachineFacts, engine_cores: int) -> dict[str, Any]:
     return {
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "cores": os.cpu_count(),
+        "cores": measured.cores,
         "engine_cores": engine_cores,
-        "memory_bytes": os.sysconf("SC_PHYS_PAGES") * page_bytes,
-        "memory_available_bytes": _available_bytes(),
+        "memory_bytes": measured.memory_bytes,
+        "memory_available_bytes": measured.memory_available_bytes,
+        "gpus": [asdict(gpu) for gpu in measured.gpus],
         "load": [round(value, 2) for value in os.getloadavg()],
     }
 
 
-def _available_bytes() -> int | None:
-    """What programs could still get, where the system tells (Linux)."""
-    with contextlib.suppress(OSError, ValueError):
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    return None
+def _advice(loaded: LoadedSettings, measured: MachineFacts) -> ProfileAdvice:
+    from aura_local.catalogue.known_models import known_store
+    from aura_local.catalogue.profile_advice import advise_profile
+    from aura_local.catalogue.profiles import shipped_profiles
+
+    store = known_store(loaded.values.home)
+    return advise_profile(
+        measured,
+        shipped_profiles(),
+        store.entries,
+        {status.entry.name for status in store.available() if status.state == "present"},
+        gpu_engines=bool(measured.gpus) and _gpu_engines(),
+        reserve_bytes=loaded.values.limits.disk_reserve_bytes,
+    )
+
+
+def _gpu_engines() -> bool:
+    """Whether the language model, which is most of the work, runs on a GPU: if llama.cpp was built so."""
+    try:
+        import llama_cpp
+    except (ImportError, OSError, RuntimeError):
+        return False
+    return bool(llama_cpp.llama_supports_gpu_offload())
 
 
 def _data_folder(home: Path) -> dict[str, Any]:
@@ -107,7 +126,7 @@ def _data_folder(home: Path) -> dict[str, Any]:
 
 
 def _audio() -> dict[str, Any]:
-    from aura_local.desktop_audio import INSTALL_PORTAUDIO, audio_devices
+    from aura_local.desktop_devices import INSTALL_PORTAUDIO, audio_devices
 
     try:
         devices = audio_devices()

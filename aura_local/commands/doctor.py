@@ -78,6 +78,7 @@ def _print(found: dict[str, Any]) -> None:
         [
             ("cores", f"{machine['cores']}, of which the engines use {machine['engine_cores']}"),
             ("memory", _size(machine["memory_bytes"]) + (f", {_size(available)} free" if available else "")),
+            ("GPU", _gpus(machine["gpus"])),
             ("load", " ".join(f"{value:.2f}" for value in machine["load"])),
             ("data folder", f"{data['home']}" + ("" if data["created"] else " (not created yet)")),
             ("disk", f"{_size(data['disk_free_bytes'])} free of {_size(data['disk_bytes'])}"),
@@ -90,6 +91,13 @@ def _print(found: dict[str, Any]) -> None:
         ],
     )
     print()
+    advice = found["advice"]
+    print(f"Recommended profile: {advice['profile'] or 'none'}. {advice['why']}")
+    if advice["command"]:
+        print(f"  {advice['command']}")
+    elif advice["profile"]:
+        print("  All of its models are here.")
+    print()
     source = found["settings_file"] or "no aura.toml"
     print_table(
         ("setting", "value", f"source ({source})"),
@@ -99,6 +107,10 @@ def _print(found: dict[str, Any]) -> None:
 
 def _size(count_bytes: int) -> str:
     return f"{count_bytes / 1024**3:.1f} GiB"
+
+
+def _gpus(gpus: list[dict[str, Any]]) -> str:
+    return "; ".join(f"{gpu['name']}, {_size(gpu['memory_bytes'])}" for gpu in gpus) or "none"
 
 
 def _master_key(encryption: dict[str, Any]) -> str:

@@ -74,9 +74,7 @@ class EarlyWords:
     async def _show(self, turn: int, revision: int, clip: Samples) -> None:
         began_s = self._clock()
         try:
-            transcript = await self._hearing.transcribe(
-                clip, self._replies.caller(Priority.CHAT), partial=True
-            )
+            transcript = await self._hearing.transcribe_early(clip, self._replies.caller(Priority.CHAT))
             self._replies.works[turn].count_transcript(transcript)
             state = self._state()
             current = (turn, revision) == (state.turn, state.revision)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 import numpy as np
 
 from aura_local.audio.frame import Frame
-from aura_local.ports import SPEECH_RATE_HZ, Caller, Samples, SpeechToText, Transcript, TurnDetector
+from aura_local.conversation.session_engines import HearingEngines
+from aura_local.ports import SPEECH_RATE_HZ, Caller, Samples, Transcript
 
 LEAD_SAMPLES = SPEECH_RATE_HZ * 200 // 1000
 """Audio kept before the first frame with speech: the detector opens after the first sound."""
@@ -45,13 +48,11 @@ class Hearing:
     def __init__(
         self,
         *,
-        transcriber: SpeechToText,
-        turn_detector: TurnDetector,
+        engines: Callable[[], AbstractAsyncContextManager[HearingEngines]],
         language: str,
         waits: WaitRules,
     ) -> None:
-        self._transcriber = transcriber
-        self._turn_detector = turn_detector
+        self._engines = engines
         self._language = language
         self._waits = waits
         self._frames: deque[Frame] = deque()
@@ -70,21 +71,25 @@ class Hearing:
 
     async def listen(self, speech: Samples, caller: Caller, *, silence_ms: int) -> Heard:
         """Transcribe a clip and judge how finished it sounds."""
-        transcript = await self.transcribe(speech, caller)
-        if not transcript.text:
-            return Heard(transcript, 0)
-        completion = await self._turn_detector.completion(
-            speech,
-            transcript,
-            punctuated=self._transcriber.description.writes_punctuation,
-            silence_ms=silence_ms,
-        )
+        async with self._engines() as engines:
+            recogniser = engines.speech_to_text
+            transcript = await recogniser.transcribe(speech, language=self._language, caller=caller)
+            if not transcript.text:
+                return Heard(transcript, 0)
+            completion = await engines.turn_detector.completion(
+                speech,
+                transcript,
+                punctuated=recogniser.description.writes_punctuation,
+                silence_ms=silence_ms,
+            )
         return Heard(transcript, self._waits.wait_ms(completion))
 
-    async def transcribe(self, speech: Samples, caller: Caller, *, partial: bool = False) -> Transcript:
-        return await self._transcriber.transcribe(
-            speech, language=self._language, caller=caller, partial=partial
-        )
+    async def transcribe_early(self, speech: Samples, caller: Caller) -> Transcript:
+        """Transcribe a clip that its speaker goes on with."""
+        async with self._engines() as engines:
+            return await engines.speech_to_text.transcribe(
+                speech, language=self._language, caller=caller, partial=True
+            )
 
 
 class StablePrefix:

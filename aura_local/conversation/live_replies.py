@@ -16,7 +16,8 @@ from aura_local.conversation.events import FinalTranscript, ReplyFinished, TurnF
 from aura_local.conversation.memory import ConversationMemory
 from aura_local.conversation.prompt import Exchange
 from aura_local.conversation.question_form import asks
-from aura_local.conversation.reply import Answering, AnswerStream, Question, Retrieve
+from aura_local.conversation.reply import AnswerStream, Question, Retrieve
+from aura_local.conversation.session_engines import SessionEngines
 from aura_local.conversation.session_jobs import SessionJobs
 from aura_local.conversation.spoken_reply import Notify, SpokenReply
 from aura_local.conversation.stopwatch import Stopwatch
@@ -40,9 +41,8 @@ class Speaking:
 
     tenant_id: str
     language: str
-    answering: Answering
+    engines: SessionEngines
     retrieve: Retrieve
-    text_to_speech: TextToSpeech
     voice: str | None
     sink: AudioSink
     notify: Notify
@@ -131,7 +131,8 @@ class LiveReplies:
 
     async def forget(self) -> None:
         """The session is over: its prompt cache goes."""
-        await self.speaking.answering.forget(self._conversation_id)
+        async with self.speaking.engines.replying() as engines:
+            await engines.answering.forget(self._conversation_id)
 
     @property
     def _conversation_id(self) -> str:
@@ -143,7 +144,8 @@ class LiveReplies:
     async def warm_up(self, turn: int, text: str) -> None:
         """Look up what is being said and evaluate its prompt; raises what the engines raise."""
         question = self.question(text, Priority.BACKGROUND)
-        usage = await self.speaking.answering.prepare(question, self.speaking.retrieve)
+        async with self.speaking.engines.replying() as engines:
+            usage = await engines.answering.prepare(question, self.speaking.retrieve)
         self.works[turn].count_usage(usage)
 
     async def report(self, turn: int, error: AuraError) -> None:
@@ -165,7 +167,6 @@ class LiveReplies:
             revision=revision,
             question=text,
             open_answer=lambda watch: self._answer(question, watch),
-            voice=speaking.text_to_speech,
             voice_name=speaking.voice,
             sink=speaking.sink,
             notify=speaking.notify,
@@ -176,17 +177,20 @@ class LiveReplies:
         )
 
     @asynccontextmanager
-    async def _answer(self, question: Question, stopwatch: Stopwatch) -> AsyncIterator[AnswerStream]:
-        """The answer; where the tenant's quota forbids one, a sentence that says so."""
+    async def _answer(
+        self, question: Question, stopwatch: Stopwatch
+    ) -> AsyncIterator[tuple[AnswerStream, TextToSpeech]]:
+        """The answer; where the tenant's quota forbids one, a sentence that says so. With it its voice."""
         speaking = self.speaking
         async with AsyncExitStack() as stack:
+            engines = await stack.enter_async_context(speaking.engines.replying())
             try:
                 await stack.enter_async_context(speaking.allowance.reserve())
             except QuotaExceeded as error:
-                opening = speaking.answering.refuse(question, USED_UP, error, stopwatch)
+                opening = engines.answering.refuse(question, USED_UP, error, stopwatch)
             else:
-                opening = speaking.answering.open(question, speaking.retrieve, stopwatch)
-            yield await stack.enter_async_context(opening)
+                opening = engines.answering.open(question, speaking.retrieve, stopwatch)
+            yield await stack.enter_async_context(opening), engines.text_to_speech
 
     def _begin(self, reply: SpokenReply) -> None:
         """Make the answer; as long as it is not committed, what waits for that is not being worked on."""
@@ -194,7 +198,7 @@ class LiveReplies:
         self.jobs.start(reply.prepared)
 
     async def _doubt(self, turn: int, revision: int, text: str) -> None:
-        """The documents hold nothing on these words. A whole question is told so at once."""
+        """The documents hold nothing clear on these words. A whole question is told so at once."""
         if not asks(text, self.speaking.language):
             await self.advance(inputs.AnswerDoubted(turn, revision))
 

@@ -41,8 +41,7 @@ class SpokenReply:
         turn: int,
         revision: int,
         question: str,
-        open_answer: Callable[[Stopwatch], AbstractAsyncContextManager[AnswerStream]],
-        voice: TextToSpeech,
+        open_answer: Callable[[Stopwatch], AbstractAsyncContextManager[tuple[AnswerStream, TextToSpeech]]],
         voice_name: str | None,
         sink: AudioSink,
         notify: Notify,
@@ -51,7 +50,10 @@ class SpokenReply:
         doubted: Callable[[], Awaitable[None]],
         language: str = "en",
     ) -> None:
-        """`doubted` is awaited when, before the commit, the documents turn out to hold nothing."""
+        """`open_answer` lends the voice along with the answer that it speaks.
+
+        `doubted` is awaited when, before the commit, the documents turn out to hold nothing clear.
+        """
         self.turn = turn
         self.revision = revision
         self.question = question
@@ -60,7 +62,6 @@ class SpokenReply:
         self.failure: AuraError | None = None
         self.stopwatch = stopwatch
         self._open_answer = open_answer
-        self._voice = voice
         self._voice_name = voice_name
         self._language = language
         self._sink = sink
@@ -106,20 +107,20 @@ class SpokenReply:
         await self._over.wait()
 
     async def _answer(self) -> None:
-        async with self._open_answer(self.stopwatch) as stream:
+        async with self._open_answer(self.stopwatch) as (stream, voice):
             self._stream = stream
-            if not stream.answer.answered and not self._committed.is_set():
+            if not stream.answer.clear and not self._committed.is_set():
                 await self._doubted()
             splitter = ClauseSplitter()
             async for event in stream:
                 await self._publish(event)
                 if isinstance(event, ReplyTextDelta):
                     for clause in splitter.push(event.text + " "):
-                        await self._speak(clause)
+                        await self._speak(clause, voice)
             for clause in splitter.finish():
-                await self._speak(clause)
+                await self._speak(clause, voice)
 
-    async def _speak(self, clause: str) -> None:
+    async def _speak(self, clause: str, voice: TextToSpeech) -> None:
         if self._audio.length_samples:
             self._prepared.set()
             await self._committed.wait()
@@ -128,8 +129,8 @@ class SpokenReply:
         if not any(letter.isalnum() for letter in spoken):
             return  # an address or a mark alone: shown, but nothing to say
         self._audio.begin_clause(clause, spoken_lengths(parts))
-        resampler = StreamResampler(self._voice.sample_rate_hz, self._audio.sample_rate_hz)
-        async with self._voice.stream(spoken, voice=self._voice_name, caller=self._caller) as pieces:
+        resampler = StreamResampler(voice.sample_rate_hz, self._audio.sample_rate_hz)
+        async with voice.stream(spoken, voice=self._voice_name, caller=self._caller) as pieces:
             async for samples in pieces:
                 self._add(resampler.push(samples))
         self._add(resampler.finish())
@@ -216,7 +217,7 @@ class SpokenReply:
     def answer(self) -> Answer:
         """The answer as far as it was generated."""
         if self._stream is None:
-            return Answer("", (), False, False, GenerationUsage(), self.stopwatch.stages_ms)
+            return Answer("", (), False, False, False, GenerationUsage(), self.stopwatch.stages_ms)
         return self._stream.answer
 
     @property

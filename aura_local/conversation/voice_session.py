@@ -24,8 +24,9 @@ from aura_local.conversation.hearing import Hearing
 from aura_local.conversation.live_replies import LiveReplies, SessionObserver, Speaking
 from aura_local.conversation.memory import ConversationMemory
 from aura_local.conversation.reply import Retrieve
+from aura_local.conversation.session_engines import SessionEngines
 from aura_local.conversation.session_jobs import SessionJobs
-from aura_local.conversation.session_options import SessionEngines, SessionOptions
+from aura_local.conversation.session_options import SessionOptions
 from aura_local.conversation.speech_gate import SpeechGate
 from aura_local.conversation.spoken_reply import Notify
 from aura_local.conversation.stopwatch import Stopwatch
@@ -60,19 +61,17 @@ class VoiceSession:
         self._clock = clock
         self._framer = Framer()
         self._gate = SpeechGate(options.gate)
-        self._detector = engines.voice_activity.open_stream()
+        self._detector = engines.open_stream()
         self._hearing = Hearing(
-            transcriber=engines.speech_to_text,
-            turn_detector=engines.turn_detector,
+            engines=engines.hearing,
             language=options.language,
             waits=options.waits,
         )
         speaking = Speaking(
             tenant_id=options.tenant_id,
             language=options.language,
-            answering=engines.answering,
+            engines=engines,
             retrieve=retrieve,
-            text_to_speech=engines.text_to_speech,
             voice=options.voice,
             sink=sink,
             notify=notify,

@@ -35,6 +35,7 @@ from aura_server.document_upload_routes import (
 )
 from aura_server.key_routes import key_operations
 from aura_server.limits import BodyMiddleware, HeadMiddleware, SecurityHeadersMiddleware
+from aura_server.model_routes import model_operations
 from aura_server.oidc_routes import oidc_operations
 from aura_server.openapi import openapi_document
 from aura_server.operations import Operation, routes_of
@@ -106,6 +107,7 @@ def all_operations(engine: Engine) -> list[Operation]:
             key_operations,
             widget_operations,
             secret_operations,
+            model_operations,
             tenant_operations,
             archive_operations,
             usage_operations,

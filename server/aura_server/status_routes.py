@@ -54,6 +54,8 @@ class EngineReport(EngineState):
     """What is wrong or missing; empty when nothing is."""
     command: str
     """The one command that gets what is missing, or something better."""
+    loading: str
+    """The model that is being loaded to take its place; empty where none is."""
 
 
 class VoiceStatus(BaseModel):

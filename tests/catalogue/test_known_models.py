@@ -134,7 +134,13 @@ def test_jobs_of_a_profile_are_the_jobs_of_its_models() -> None:
 
 
 def test_a_profile_with_an_unknown_job_is_refused(tmp_path: Path) -> None:
-    path = write_files(tmp_path, {"p.toml": b'[tiny]\nmachine = "x"\n[tiny.models]\nears = "x"\n'}) / "p.toml"
+    path = (
+        write_files(
+            tmp_path,
+            {"p.toml": b'[tiny]\nmachine = "x"\ncores = 1\nmemory_gb = 1\n[tiny.models]\nears = "x"\n'},
+        )
+        / "p.toml"
+    )
     with pytest.raises(ConfigurationError, match=r"tiny\.models\.ears"):
         read_profiles(path)
 

@@ -25,6 +25,9 @@ def test_everything_is_reported_and_nothing_is_created(aura: Aura) -> None:
     assert found["settings"]["profile"] == {"value": "demo", "source": "argument"}
     assert found["settings"]["home"]["source"] == "environment"
     assert found["machine"]["cores"] >= 1
+    advice = found["advice"]
+    assert set(advice) == {"profile", "why", "command", "memory_bytes", "download_bytes"}
+    assert advice["profile"] is None or advice["command"] == f"aura models pull --profile {advice['profile']}"
     assert found["encryption"]["cipher"].startswith("SQLCipher 4")
     assert found["data"] == found["data"] | {"created": False}
     assert not aura.home.exists()
@@ -35,6 +38,7 @@ def test_everything_is_reported_and_nothing_is_created(aura: Aura) -> None:
 
     shown = aura("doctor", "--profile", "demo").stdout
     assert "(synthetic)" in shown
+    assert f"Recommended profile: {advice['profile'] or 'none'}. " in shown
     assert "voice.barge_in_ms" in shown
     assert "vectors not encrypted, use an encrypted disk" in shown
     assert found["encryption"]["protects"] in shown

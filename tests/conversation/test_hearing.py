@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -16,6 +18,7 @@ from aura_local.conversation.hearing import (
     StablePrefix,
     WaitRules,
 )
+from aura_local.conversation.session_engines import HearingEngines
 from aura_local.errors import EngineUnavailable
 from aura_local.ports import FRAME_SAMPLES, Caller, Priority, Samples
 
@@ -25,12 +28,19 @@ CALLER = Caller("a", Priority.VOICE)
 
 
 def hearing(*transcripts: str, completion: float = 1.0, punctuation: bool = False) -> Hearing:
-    return Hearing(
-        transcriber=ScriptedSpeechToText(transcripts or [""], writes_punctuation=punctuation),
-        turn_detector=ScriptedTurns(completion),
-        language="en",
-        waits=WaitRules(200, 700, 1200),
-    )
+    recogniser = ScriptedSpeechToText(transcripts or [""], writes_punctuation=punctuation)
+    return hearing_with(recogniser, ScriptedTurns(completion), waits=WaitRules(200, 700, 1200))
+
+
+def hearing_with(
+    recogniser: ScriptedSpeechToText,
+    turns: ScriptedTurns,
+    *,
+    language: str = "en",
+    waits: WaitRules = WaitRules(),  # noqa: B008 - a value
+) -> Hearing:
+    engines = HearingEngines(recogniser, turns)
+    return Hearing(engines=lambda: nullcontext(engines), language=language, waits=waits)
 
 
 def frame(place: int) -> Frame:
@@ -93,9 +103,7 @@ async def test_the_less_finished_the_longer_the_wait(completion: float, wait_ms:
 
 async def test_no_words_are_not_judged() -> None:
     turns = ScriptedTurns()
-    silent = Hearing(
-        transcriber=ScriptedSpeechToText([""]), turn_detector=turns, language="en", waits=WaitRules()
-    )
+    silent = hearing_with(ScriptedSpeechToText([""]), turns)
     heard = await silent.listen(np.zeros(512, dtype=np.float32), CALLER, silence_ms=96)
     assert (heard.transcript.text, heard.wait_ms) == ("", 0)
     assert turns.script.calls == []
@@ -105,7 +113,7 @@ async def test_no_words_are_not_judged() -> None:
 async def test_the_judge_is_told_what_the_recogniser_writes(punctuation: bool) -> None:
     turns = ScriptedTurns()
     recogniser = ScriptedSpeechToText(["yes"], writes_punctuation=punctuation)
-    listening = Hearing(transcriber=recogniser, turn_detector=turns, language="de", waits=WaitRules())
+    listening = hearing_with(recogniser, turns, language="de")
     await listening.listen(np.zeros(700, dtype=np.float32), CALLER, silence_ms=128)
     assert recogniser.script.calls == [("transcribe", 700, "de", CALLER)]
     assert turns.script.calls == [("completion", 700, "yes", punctuation, 128)]
@@ -114,9 +122,7 @@ async def test_the_judge_is_told_what_the_recogniser_writes(punctuation: bool) -
 async def test_a_failing_recogniser_is_not_silence() -> None:
     recogniser = ScriptedSpeechToText(["yes"])
     recogniser.script.failure = EngineUnavailable("broken")
-    listening = Hearing(
-        transcriber=recogniser, turn_detector=ScriptedTurns(), language="en", waits=WaitRules()
-    )
+    listening = hearing_with(recogniser, ScriptedTurns())
     with pytest.raises(EngineUnavailable):
         await listening.listen(np.zeros(512, dtype=np.float32), CALLER, silence_ms=96)
 

@@ -22,7 +22,7 @@ from aura_local.conversation.reply import Answering, AnswerStream, Question
 from aura_local.conversation.spoken_reply import SpokenReply
 from aura_local.conversation.stopwatch import Stopwatch
 from aura_local.errors import EngineUnavailable
-from aura_local.ports import Caller, GenerationLimits, Priority
+from aura_local.ports import Caller, GenerationLimits, Priority, TextToSpeech
 from tests.support.conversations import Documents, ListenedSink, grounding
 from tests.support.loop import idle
 
@@ -53,17 +53,16 @@ class Spoken:
         documents = Documents(grounding("".join(pieces or SENTENCES)))
 
         @asynccontextmanager
-        async def open_answer(watch: Stopwatch) -> AsyncIterator[AnswerStream]:
+        async def open_answer(watch: Stopwatch) -> AsyncIterator[tuple[AnswerStream, TextToSpeech]]:
             question = Question("when", "a/1", (), CALLER)
             async with answering.open(question, documents.retrieve, watch) as stream:
-                yield stream
+                yield stream, self.voice
 
         self.reply = SpokenReply(
             turn=3,
             revision=1,
             question="when",
             open_answer=open_answer,
-            voice=self.voice,
             voice_name="amy",
             sink=self.sink,
             notify=self._notify,

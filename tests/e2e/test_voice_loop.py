@@ -58,6 +58,10 @@ class RoomWith:
     def engine(self, job: str) -> Any:
         return self._replaced.get(job) or self._room.engine(job)
 
+    @asynccontextmanager
+    async def hold(self, job: str) -> AsyncIterator[Any]:
+        yield self.engine(job)
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._room, name)
 

@@ -83,6 +83,7 @@ ROUTES: Mapping[tuple[str, str], Expected] = {
     ("GET", "/api/secrets"): Expected("secrets.manage", 200),
     ("PUT", "/api/secrets/{secret_name}"): Expected("secrets.manage", 400, NOT_UNDERSTOOD),
     ("DELETE", "/api/secrets/{secret_name}"): Expected("secrets.manage", 404),
+    ("POST", "/api/models/use"): Expected("platform.manage", 404, {"name": "no-such-model"}),
     ("GET", "/api/tenants"): Expected("platform.manage", 200),
     ("POST", "/api/tenants"): Expected("platform.manage", 400, NOT_UNDERSTOOD),
     ("GET", "/api/tenants/{tenant_id}"): Expected("platform.manage", 404),

@@ -46,6 +46,7 @@ GOOD: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/api/keys/{key_id}/rotation"): {"overlap_s": 0},
     ("POST", "/api/widgets"): {"kind": "widget", "origins": [SITE]},
     ("PUT", "/api/secrets/{secret_name}"): {"value": "sk-1"},
+    ("POST", "/api/models/use"): {"name": "espeak-ng"},
     ("POST", "/api/tenants"): {"name": "One More"},
     ("PATCH", "/api/tenants/{tenant_id}"): {"public_page": True},
     ("PATCH", "/api/tenant"): {"public_page": True},
@@ -99,7 +100,9 @@ def test_every_route_with_a_body_is_here(platform: Platform) -> None:
 @pytest.mark.parametrize("key", GOOD, ids=" ".join)
 async def test_what_is_not_for_the_client_to_say(target: Target, key: tuple[str, str]) -> None:
     method, path = key
-    client = target.owner if path.startswith(("/api/tenants", "/api/backups")) else target.admin
+    client = (
+        target.owner if path.startswith(("/api/tenants", "/api/backups", "/api/models")) else target.admin
+    )
     model = next(
         operation.body
         for operation in all_operations(target.platform.engine)

@@ -23,7 +23,7 @@ from aura_local.conversation.grounding import Grounding, Passage
 from aura_local.conversation.memory import ConversationMemory
 from aura_local.conversation.prompt import PromptSettings
 from aura_local.conversation.reply import Answering
-from aura_local.conversation.session_options import SessionEngines, SessionOptions
+from aura_local.conversation.session_options import SessionOptions
 from aura_local.conversation.turn_state import Phase, TurnRules
 from aura_local.conversation.voice_session import VoiceSession
 from aura_local.errors import AuraError
@@ -37,6 +37,7 @@ from aura_local.ports import (
     Samples,
 )
 from tests.support.loop import idle
+from tests.support.session_engines import FixedEngines
 
 E = TypeVar("E")
 PATIENCE_S = 5.0
@@ -169,7 +170,7 @@ class Conversation:
             limits=GenerationLimits(),
         )
         self.session = VoiceSession(
-            engines=SessionEngines(self.detector, self.turns, self.recogniser, self.voice, answering),
+            engines=FixedEngines(self.detector, self.turns, self.recogniser, self.voice, answering),
             options=SessionOptions(
                 "tenant", partial_transcripts=partial_transcripts, rules=rules or TurnRules()
             ),

@@ -17,9 +17,10 @@ from aura_local.adapters.scripted import (
     ScriptedTurns,
     ScriptedVoiceActivity,
 )
+from aura_local.catalogue.store import ModelStore
 from aura_local.cores import CoreBudget
 from aura_local.engine import Engine
-from aura_local.engine_room import EngineStatus
+from aura_local.engine_room import EngineStatus, Prepare
 from aura_local.settings_sources import load_settings
 from aura_local.storage.leases import TenantHandle
 
@@ -31,6 +32,8 @@ class ScriptedRoom:
     engines: dict[str, Any] = field(default_factory=dict)
     trusted: bool = True
     """Whether the language model may answer in its own words."""
+    others: dict[str, Any] = field(default_factory=dict)
+    """Engines that may take over, by the name of their model."""
 
     def __post_init__(self) -> None:
         defaults = {
@@ -53,11 +56,26 @@ class ScriptedRoom:
     def queues(self) -> dict[str, Any]:
         return {}
 
+    @property
+    def longest_hold_s(self) -> float:
+        return 0.0
+
     async def load(self) -> None:
         """There is nothing to load."""
 
     def engine(self, job: str) -> Any:
         return self.engines[job]
+
+    @asynccontextmanager
+    async def hold(self, job: str) -> AsyncIterator[Any]:
+        yield self.engine(job)
+
+    async def swap(self, name: str, store: ModelStore, prepare: Prepare) -> EngineStatus:
+        """The engine of another model is one of `others`."""
+        job = store.entry(name).job
+        await prepare(self.others[name])
+        self.engines[job] = self.others[name]
+        return next(status for status in self.status if status.job == job)
 
     def quoting(self) -> Any:
         return self._quoting

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from aura_local.commands.settings_line import with_setting, write_setting
 from aura_local.errors import InvalidRequest
+from aura_local.settings_line import with_setting, write_setting
 
 COMMENTED = """# ours
 profile = "auto"

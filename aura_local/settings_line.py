@@ -1,4 +1,4 @@
-"""Changes one line of aura.toml and leaves every other as it is, comments included."""
+"""Changes one line of aura.toml and leaves every other as it is, comments included. Layer 4."""
 
 from __future__ import annotations
 
