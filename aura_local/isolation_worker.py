@@ -58,7 +58,7 @@ def main() -> None:
     header, payload = _read(sys.stdin.buffer)
     # Even when the parent is gone (kill -9), nothing outlives its deadline.
     signal.setitimer(signal.ITIMER_REAL, float(header["wall_s"]) + 1.0)
-    sandbox = {"network_cut": _cut_network()}
+    sandbox = {"network_cut": cut_network()}
     function = _find(str(header["job"]))
     sandbox["memory_limited"] = _limit_resources(int(header["cpu_s"]), int(header["memory_bytes"]))
     response: dict[str, Any] = {"outcome": "done", "sandbox": sandbox}
@@ -85,7 +85,7 @@ def _find(job: str) -> Callable[[bytes], bytes]:
     return function
 
 
-def _cut_network() -> bool:
+def cut_network() -> bool:
     """Move into an empty network namespace; whether the system allows it."""
     if sys.platform != "linux":
         return False

@@ -8,16 +8,44 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from aura_local.catalogue.gguf_architecture import cache_bytes_per_token, obstacle
 from aura_local.catalogue.gguf_reader import GgufHead, read_head
-from aura_local.errors import UnsupportedMedia
+from aura_local.errors import ModelDamaged, UnsupportedMedia
 
-ROLLS_BACK: Final = frozenset({"llama", "qwen2", "qwen3", "smollm3", "phi3", "granite"})
-"""Architectures with attention over everything; of phi3 llama.cpp reads the window's key but uses none."""
+PLANNED_CONTEXT_TOKENS: Final = 4096
+RUNTIME_BYTES: Final = 200_000_000
+"""Of llama.cpp beside weights and cache, as for the catalogue's own entries."""
 
-_WINDOW_UNUSED: Final = frozenset({"phi3"})
-_CHATML: Final = "<|im_start|>"
+_FAMILIES: Final = (
+    ("phi", ("<|im_sep|>",)),
+    ("chatml", ("<|im_start|>",)),
+    ("llama3", ("<|start_header_id|>",)),
+    ("granite", ("<|start_of_role|>",)),
+    ("phi", ("<|assistant|>", "<|end|>")),
+    ("gemma", ("<start_of_turn>",)),
+    ("mistral", ("[INST]",)),
+)
+"""Families of chat templates, by markers that all occur; the first that fits. Phi-4's begins like ChatML."""
+
+_TYPES: Final = {
+    0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 6: "Q5_0", 7: "Q5_1", 8: "Q8_0", 10: "Q2_K", 11: "Q3_K",
+    12: "Q4_K", 13: "Q5_K", 14: "Q6_K", 16: "IQ2_XXS", 17: "IQ2_XS", 18: "IQ3_XXS", 19: "IQ1_S", 20: "IQ4_NL",
+    21: "IQ3_S", 22: "IQ2_S", 23: "IQ4_XS", 29: "IQ1_M", 30: "BF16",
+}  # fmt: skip
+"""Names of ggml's types (ggml.h, `ggml_type`)."""
+
+_MOST: Final = {
+    "block_count": 512,
+    "context_length": 2**31 - 1,
+    "embedding_length": 2**20,
+    "attention.head_count": 2**12,
+    "attention.key_length": 2**16,
+    "attention.value_length": 2**16,
+}
+"""Beyond these llama.cpp stops the whole process (`GGML_ASSERT`), or no model has them. 512 is its
+`LLAMA_MAX_LAYERS`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +53,15 @@ class GgufFacts:
     architecture: str
     name: str
     context_tokens: int
+    """0 where the file does not say."""
     template: str
-    """The family of its chat template: `chatml`, `other` or `none`."""
-    parameters: int | None
+    """The family of its chat template: `chatml`, `llama3`, `phi`, ..., `other` or `none`."""
+    parameters: int
+    quantisation: str
+    """The type of most of its weights, e.g. `Q4_K`."""
+    cache_bytes_per_token: int | None
+    memory_bytes: int
+    """Computed: the file, its cache for `PLANNED_CONTEXT_TOKENS` in float16, and `RUNTIME_BYTES`."""
     rolls_back: bool
     reason: str | None
     """Why it cannot be used here; None where it can."""
@@ -35,28 +69,40 @@ class GgufFacts:
 
 def inspect(path: Path) -> GgufFacts:
     """What the file's keys say. Raises `ModelDamaged` for what is no whole GGUF."""
-    return facts_of(read_head(path))
+    head = read_head(path)
+    _refuse_impossible(head, path.name)
+    return facts_of(head)
 
 
 def facts_of(head: GgufHead) -> GgufFacts:
     keys = head.keys
     architecture = _text(keys.get("general.architecture"))
-    chat = _text(keys.get("tokenizer.chat_template"))
-    template = "chatml" if _CHATML in chat else "other" if chat else "none"
+    template = template_family(_text(keys.get("tokenizer.chat_template")))
     context = keys.get(f"{architecture}.context_length")
-    parameters = keys.get("general.parameter_count")
-    obstacle = _obstacle(head, architecture)
-    reason = obstacle
-    if reason is None and template != "chatml":
-        reason = "its chat template is not ChatML, the only family spoken here"
+    stated = keys.get("general.parameter_count")
+    hindrance = obstacle(architecture, keys)
+    per_token = cache_bytes_per_token(architecture, keys)
+    most = max(head.bytes_of_types, key=lambda kind: head.bytes_of_types[kind])
     return GgufFacts(
         architecture=architecture or "unknown",
         name=_text(keys.get("general.name")),
         context_tokens=context if isinstance(context, int) else 0,
         template=template,
-        parameters=parameters if isinstance(parameters, int) and parameters > 0 else None,
-        rolls_back=obstacle is None,
-        reason=reason,
+        parameters=stated if isinstance(stated, int) and stated > 0 else head.values,
+        quantisation=_TYPES.get(most, "other"),
+        cache_bytes_per_token=per_token,
+        memory_bytes=head.size_bytes + (per_token or 0) * PLANNED_CONTEXT_TOKENS + RUNTIME_BYTES,
+        rolls_back=hindrance is None,
+        reason=_only_a_part(keys) or hindrance or _unspoken(template),
+    )
+
+
+def template_family(template: str) -> str:
+    """Read as a text that names the family, never executed."""
+    if not template:
+        return "none"
+    return next(
+        (family for family, markers in _FAMILIES if all(marker in template for marker in markers)), "other"
     )
 
 
@@ -70,16 +116,29 @@ def refuse_unsuitable(path: Path) -> GgufFacts:
     return facts
 
 
-def _obstacle(head: GgufHead, architecture: str) -> str | None:
-    if architecture not in ROLLS_BACK:
-        named = "".join(c for c in architecture[:40] if c.isalnum() or c in "-_.") or "unknown"
-        return f"its architecture {named} is not one whose prompt cache can be rolled back"
-    window = head.keys.get(f"{architecture}.attention.sliding_window")
-    if architecture not in _WINDOW_UNUSED and isinstance(window, int) and window > 0:
-        return "its attention has a sliding window, so its prompt cache cannot be rolled back"
-    if any(key.startswith(f"{architecture}.ssm.") for key in head.keys):
-        return "it has a recurrent state, so its prompt cache cannot be rolled back"
-    return None
+def _only_a_part(keys: Any) -> str | None:
+    """llama.cpp opens the other parts of a split model by names it makes up from this one's."""
+    parts = keys.get("split.count")
+    if isinstance(parts, int) and parts > 1:
+        return f"it is one of {parts} parts: join them with llama-gguf-split first"
+    kind = _text(keys.get("general.type"))
+    return "it is an addition to a model, and no model" if kind in ("adapter", "mmproj") else None
+
+
+def _unspoken(template: str) -> str | None:
+    if template == "chatml":
+        return None
+    family = "missing" if template == "none" else f"not ChatML, the only family spoken here, but {template}"
+    return f"its chat template is {family}"
+
+
+def _refuse_impossible(head: GgufHead, name: str) -> None:
+    architecture = _text(head.keys.get("general.architecture"))
+    for key, most in _MOST.items():
+        value = head.keys.get(f"{architecture}.{key}", 1)
+        each = value if isinstance(value, tuple) else (value,)
+        if any(not isinstance(one, int) or not 0 < one <= most for one in each):
+            raise ModelDamaged(f"{name} is not a whole GGUF file: its {key} is impossible.")
 
 
 def _text(value: object) -> str:

@@ -21,6 +21,10 @@ MOST_KEYS: Final = 10_000
 MOST_TENSORS: Final = 100_000
 MOST_TEXT_BYTES: Final = 1024 * 1024
 """Of one value; chat templates have some thousands."""
+MOST_NAME_BYTES: Final = 63
+"""Of a tensor: ggml keeps 64 with the end (ggml.h, `GGML_MAX_NAME`)."""
+MOST_TEXTS: Final = 2_000_000
+"""Of all arrays together: read in about 2 s. The largest vocabularies and their merges have 800,000."""
 KEPT_ITEMS: Final = 64
 """Arrays that are longer, such as vocabularies, are passed over."""
 
@@ -41,11 +45,24 @@ _BLOCKS: Final[Mapping[int, tuple[int, int]]] = {
 
 @dataclass(frozen=True, slots=True)
 class GgufHead:
-    """`keys` holds numbers, texts and short arrays (as tuples); longer arrays are left out."""
+    """`keys` holds numbers, texts and short arrays (as tuples); longer arrays are None."""
 
     keys: Mapping[str, Any]
     tensors: int
     size_bytes: int
+    values: int
+    """Of all tensors together: the model's parameters."""
+    bytes_of_types: Mapping[int, int]
+    """How much of the weights is of which of ggml's types."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Tensor:
+    name: str
+    kind: int
+    values: int
+    offset_bytes: int
+    length_bytes: int
 
 
 def read_head(path: Path) -> GgufHead:
@@ -63,6 +80,7 @@ class _Reader:
         self._file = file
         self._size_bytes = size_bytes
         self._left = min(size_bytes, HEAD_LIMIT_BYTES)
+        self._texts_left = MOST_TEXTS
         self._name = name
 
     def head(self) -> GgufHead:
@@ -80,25 +98,37 @@ class _Reader:
             if key in found:
                 raise self._damaged("a key occurs twice")
             found[key] = self._value(self._number("<I"))
-        ends = [self._tensor() for _ in range(tensors)]
-        alignment = found.get("general.alignment", 32)
-        if (
-            not isinstance(alignment, int)
-            or alignment < 1
-            or alignment & (alignment - 1)
-            or alignment > 65536
-        ):
-            raise self._damaged("its alignment is no power of two")
-        begin = -(-self._file.tell() // alignment) * alignment
-        if any(offset % alignment for offset, _ in ends):
-            raise self._damaged("a tensor is not aligned")
-        if begin + max(offset + length for offset, length in ends) > self._size_bytes:
-            raise self._damaged("its end is missing")
-        return GgufHead(found, tensors, self._size_bytes)
+        weights = [self._tensor() for _ in range(tensors)]
+        self._refuse_wrong_places(weights, found.get("general.alignment", 32))
+        bytes_of_types: dict[int, int] = {}
+        for weight in weights:
+            bytes_of_types[weight.kind] = bytes_of_types.get(weight.kind, 0) + weight.length_bytes
+        values = sum(weight.values for weight in weights)
+        return GgufHead(found, tensors, self._size_bytes, values, bytes_of_types)
 
-    def _tensor(self) -> tuple[int, int]:
-        """Offset and length in bytes."""
-        self._text()
+    def _refuse_wrong_places(self, weights: list[_Tensor], alignment: Any) -> None:
+        power_of_two = (
+            isinstance(alignment, int) and 0 < alignment <= 65536 and not alignment & (alignment - 1)
+        )
+        if not power_of_two:
+            raise self._damaged("its alignment is no power of two")
+        if len({weight.name for weight in weights}) != len(weights):
+            raise self._damaged("two tensors have one name")
+        begin = -(-self._file.tell() // alignment) * alignment
+        end = 0
+        for weight in sorted(weights, key=lambda weight: weight.offset_bytes):
+            if weight.offset_bytes % alignment:
+                raise self._damaged("a tensor is not aligned")
+            if weight.offset_bytes < end:
+                raise self._damaged("two tensors overlap")
+            end = weight.offset_bytes + weight.length_bytes
+        if begin + end > self._size_bytes:
+            raise self._damaged("its end is missing")
+
+    def _tensor(self) -> _Tensor:
+        name = self._text()
+        if len(name.encode()) > MOST_NAME_BYTES:
+            raise self._damaged("a tensor's name is longer than any may be")
         dimensions = self._number("<I")
         if not 1 <= dimensions <= 4:
             raise self._damaged(f"a tensor has {dimensions} dimensions")
@@ -112,7 +142,7 @@ class _Reader:
         block, block_bytes = _BLOCKS[kind]
         if shape[0] % block:
             raise self._damaged("a tensor does not fill its blocks")
-        return offset, values // block * block_bytes
+        return _Tensor(name, kind, values, offset, values // block * block_bytes)
 
     def _value(self, kind: int) -> Any:
         if kind in _NUMBERS:
@@ -137,6 +167,9 @@ class _Reader:
             raise self._damaged("an array holds what no array may")
         if count * 8 > self._left:
             raise self._damaged("an array is longer than the file")
+        self._texts_left -= count
+        if self._texts_left < 0:
+            raise self._damaged("its vocabulary is larger than any should be")
         if count <= KEPT_ITEMS:
             return tuple(self._text() for _ in range(count))
         for _ in range(count):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from aura_local.catalogue.manifest import ModelEntry
 from aura_local.catalogue.models_folder import ENTRY_FILE, RESERVED, ModelsFolder
 from aura_local.catalogue.pull_plan import FreeBytes, free_bytes, refuse_without_room
-from aura_local.catalogue.recognition import Recognised, recognise
+from aura_local.catalogue.recognised import Recognised
+from aura_local.catalogue.recognition import recognise
 from aura_local.errors import Conflict, InvalidRequest
 from aura_local.storage.sqlite_errors import file_errors_translated
 
@@ -28,14 +29,16 @@ def bring(
     reserve_bytes: int,
     progress: Callable[[int, int], None] = lambda done_bytes, all_bytes: None,
     free: FreeBytes = free_bytes,
+    facts: Mapping[str, Any] | None = None,
 ) -> ModelEntry:
     """Install the model at `path` and return its new catalogue entry, whose licence is `unknown`. Blocks.
 
-    `name` is found from the file's where it is None; `taken` are the names of all known models. Raises like
-    `recognise`, `Conflict` for a name that is taken, `StorageFull`, `StorageUnavailable` and `Busy`.
+    `name` is found from the file's where it is None; `taken` are the names of all known models. `facts`
+    are fields of the entry that no file tells. Raises like `recognise`, `Conflict` for a name that is taken,
+    `StorageFull`, `StorageUnavailable` and `Busy`.
     """
     found = recognise(path)
-    title = _name_of(found) if name is None else name
+    title = plain_name(found.title, found.engine) if name is None else name
     if not _NAME.fullmatch(title) or title in RESERVED:
         raise InvalidRequest(
             "A model's name has letters, digits, dots, dashes and underscores: choose another."
@@ -65,7 +68,7 @@ def bring(
                     size_bytes = copy.tell()
                 files.append({"name": file, "size_bytes": size_bytes, "sha256": digest.hexdigest()})
             # Once more, the copy: a stick may have been pulled out or changed meanwhile.
-            entry = _entry(title, recognise(staged), files)
+            entry = _entry(title, recognise(staged), files, facts or {})
             (staged / ENTRY_FILE).write_text(
                 entry.model_dump_json(indent=1, exclude_none=True) + "\n", "utf-8"
             )
@@ -75,7 +78,7 @@ def bring(
     return entry
 
 
-def _entry(name: str, found: Recognised, files: list[dict[str, Any]]) -> ModelEntry:
+def _entry(name: str, found: Recognised, files: list[dict[str, Any]], facts: Mapping[str, Any]) -> ModelEntry:
     return ModelEntry.model_validate(
         {
             "name": name,
@@ -91,10 +94,11 @@ def _entry(name: str, found: Recognised, files: list[dict[str, Any]]) -> ModelEn
             "source": {"kind": "import"},
             "files": files,
             **found.more,
+            **facts,
         }
     )
 
 
-def _name_of(found: Recognised) -> str:
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", found.title).strip("-._")[:100]
-    return plain or found.engine
+def plain_name(title: str, otherwise: str) -> str:
+    """A model's name made from that of its file or folder."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", title).strip("-._")[:100] or otherwise

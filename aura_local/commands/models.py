@@ -1,8 +1,7 @@
-"""`aura models list|pull|import|verify|remove|use`"""
+"""`aura models list|pull|import|convert|inspect|verify|remove|use`"""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -10,13 +9,16 @@ import anyio.to_thread
 import typer
 
 from aura_local.commands.failures import ExitCode
+from aura_local.commands.models_convert import convert
+from aura_local.commands.models_inspect import inspect
 from aura_local.commands.models_list import megabytes, show_models
 from aura_local.commands.models_pull import import_model, pull_models
+from aura_local.commands.models_use import choose_model
 from aura_local.commands.options import HomeOption, JsonOption
 from aura_local.commands.output import print_json, print_table, progress_console
 from aura_local.commands.panels import INSTALLATION
 from aura_local.commands.running import run_command
-from aura_local.errors import AuraError, InvalidRequest, ModelDamaged, ModelMissing
+from aura_local.errors import InvalidRequest, ModelDamaged, ModelMissing
 
 if TYPE_CHECKING:
     from aura_local.catalogue.manifest import ModelEntry
@@ -28,10 +30,14 @@ NameArgument: TypeAlias = Annotated[str, typer.Argument(metavar="NAME", help="Of
 
 
 def register(application: typer.Typer) -> None:
-    group = typer.Typer(help="List, download, bring, check, remove and choose models.", no_args_is_help=True)
+    group = typer.Typer(
+        help="List, download, bring, convert, check, remove and choose models.", no_args_is_help=True
+    )
     group.command("list")(list_models)
     group.command("pull")(pull)
     group.command("import")(import_)
+    group.command("convert")(convert)
+    group.command("inspect")(inspect)
     group.command("verify")(verify)
     group.command("remove")(remove)
     group.command("use")(use)
@@ -140,22 +146,10 @@ def remove(name: NameArgument, as_json: JsonOption = False, home: HomeOption = N
 
 
 def use(name: NameArgument, as_json: JsonOption = False, home: HomeOption = None) -> None:
-    """Choose a model for its job, in aura.toml. A running server takes it when it is started again."""
+    """Choose a model for its job, in aura.toml. A running server takes it at once; no conversation is cut."""
 
     async def work(loaded: LoadedSettings) -> None:
-        from aura_local.commands.settings_line import write_setting
-
-        store = _store(loaded)
-        entry = store.entry(name)
-        _refuse_useless(store, entry, loaded.values)
-        path = Path(os.environ.get("AURA_CONFIG", loaded.values.home / "aura.toml"))
-        await anyio.to_thread.run_sync(write_setting, path, "engines", entry.job, name)
-        if as_json:
-            print_json({"setting": f"engines.{entry.job}", "value": name, "file": str(path)})
-        else:
-            print(f'engines.{entry.job} = "{name}" is in {path}.')
-        if loaded.sources[f"engines.{entry.job}"] == "environment":
-            typer.echo(f"A variable sets engines.{entry.job} as well, and goes before the file.", err=True)
+        await choose_model(loaded, name, as_json=as_json)
 
     run_command(work, home=home, as_json=as_json)
 
@@ -186,20 +180,3 @@ def _remove(settings: Settings, entry: ModelEntry) -> int:
         freed_bytes = sum(path.stat().st_size for path in model.rglob("*") if path.is_file())
         folder.remove(entry.name)
     return freed_bytes
-
-
-def _refuse_useless(store: ModelStore, entry: ModelEntry, settings: Settings) -> None:
-    """Raises where choosing the model would leave its job undone."""
-    if entry.waits_for is not None:
-        raise ModelMissing(f"{entry.name} cannot be used yet: it waits for {entry.waits_for}.")
-    language = settings.voice.language
-    bound = entry.job in ("speech_to_text", "text_to_speech") and "any" not in entry.languages
-    if bound and language not in entry.languages:
-        raise InvalidRequest(
-            f"{entry.name} is for {', '.join(entry.languages)}, but voice.language is {language}: set that "
-            "first, or choose another model."
-        )
-    (status,) = (status for status in store.available() if status.entry is entry)
-    if status.problem is not None:
-        kind: type[AuraError] = ModelMissing if status.state == "missing" else ModelDamaged
-        raise kind(status.problem)

@@ -134,4 +134,4 @@ def test_only_the_command_that_pulls_has_a_client() -> None:
     importers_of_plan = {
         path.stem for path in root.rglob("*.py") if "catalogue.pull_plan import" in path.read_text("utf-8")
     }
-    assert importers_of_plan == {"importing", "pulling", "models_pull"}
+    assert importers_of_plan == {"importing", "pulling", "models_pull", "models_convert"}
