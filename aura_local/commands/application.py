@@ -37,6 +37,7 @@ COMMANDS: Final = (
     "master_key",
     "tls",
     "models",
+    "bundle",
     "doctor",
     "bench",
     "eval",
