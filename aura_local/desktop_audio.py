@@ -1,4 +1,4 @@
-"""Microphone and loudspeaker of this machine, through PortAudio. Layer 5.
+"""Microphone and loudspeaker of this machine, through PortAudio; unplugged ones are waited for. Layer 5.
 
 PortAudio calls back on a thread of its own that needs the interpreter's lock, so the callbacks only copy;
 resampling and everything else happens on the event loop.
@@ -6,105 +6,127 @@ resampling and everything else happens on the event loop.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
 import anyio
+import anyio.to_thread
 
-from aura_local.audio.resample import StreamResampler
+from aura_local.desktop_devices import (
+    AudioDevice,
+    DeviceChoice,
+    audio_devices,
+    find_device,
+    look_again,
+    portaudio,
+)
+from aura_local.desktop_microphone import Microphone
 from aura_local.desktop_playback import Loudspeaker, PlaybackQueue
-from aura_local.errors import ConfigurationError, EngineUnavailable, ModelMissing
-from aura_local.ports import FRAME_SAMPLES, SPEECH_RATE_HZ, Samples
+from aura_local.errors import AuraError, ConfigurationError
+from aura_local.ports import FRAME_SAMPLES, SPEECH_RATE_HZ
 
-INSTALL_PORTAUDIO: Final = "sudo apt-get install libportaudio2"
-STALL_S: Final = 5.0
-"""A microphone that gives no audio for this long has gone."""
-QUEUED_BLOCKS: Final = 64
-"""Blocks of the microphone that may wait (2 s)."""
+LATENCY: Final = "high"
+"""PortAudio's word for what does not tear while the processor is busy answering; some 35 ms."""
+LOOK_S: Final = 0.5
+"""How often the devices are looked at."""
+GONE_AFTER_LOOKS: Final = 4
+"""A device that gave or took nothing for so long (2 s) has gone."""
 
 
 @dataclass(frozen=True, slots=True)
-class AudioDevice:
-    index: int
-    name: str
-    input_channels: int
-    output_channels: int
-    default_rate_hz: int
-    default_input: bool
-    default_output: bool
+class Devices:
+    """They stay the same while the hardware behind them goes and comes back."""
 
-
-def audio_devices() -> tuple[AudioDevice, ...]:
-    """The devices of this machine. Raises `ModelMissing` where PortAudio is not installed."""
-    sounddevice = _portaudio()
-    first_input, first_output = sounddevice.default.device
-    return tuple(
-        AudioDevice(
-            index=int(device["index"]),
-            name=str(device["name"]),
-            input_channels=int(device["max_input_channels"]),
-            output_channels=int(device["max_output_channels"]),
-            default_rate_hz=int(device["default_samplerate"]),
-            default_input=device["index"] == first_input,
-            default_output=device["index"] == first_output,
-        )
-        for device in sounddevice.query_devices()
-    )
-
-
-class Microphone:
-    """Iterates over samples at 16 kHz as they are recorded."""
-
-    def __init__(self, source_rate_hz: int) -> None:
-        self._resampler = StreamResampler(source_rate_hz, SPEECH_RATE_HZ)
-        self._send, self._receive = anyio.create_memory_object_stream[Samples](QUEUED_BLOCKS)
-        self.lost_blocks = 0
-        """Blocks that were dropped because the program was more than 2 s behind."""
-
-    def arrive(self, samples: Samples) -> None:
-        """Take a block, shape (n,), at the source's rate; called on the event loop."""
-        try:
-            self._send.send_nowait(samples)
-        except anyio.WouldBlock:
-            self.lost_blocks += 1
-
-    def close(self) -> None:
-        """End the iteration after what has arrived."""
-        self._send.close()
-
-    async def __aiter__(self) -> AsyncIterator[Samples]:
-        """Begins with what is recorded from now on. Raises `EngineUnavailable` when nothing comes for 5 s."""
-        with self._receive:
-            while self._receive.statistics().current_buffer_used:
-                self._receive.receive_nowait()
-            while True:
-                try:
-                    with anyio.fail_after(STALL_S):
-                        samples = await self._receive.receive()
-                except TimeoutError as error:
-                    raise EngineUnavailable(
-                        "The microphone records nothing; is it still connected?"
-                    ) from error
-                except anyio.EndOfStream:
-                    return
-                yield self._resampler.push(samples)
+    microphone: Microphone
+    loudspeaker: Loudspeaker
 
 
 @asynccontextmanager
-async def open_microphone(device: int | None) -> AsyncIterator[Microphone]:
-    """Record from `device`; None is the system's default.
+async def open_devices(choice: DeviceChoice, tell: Callable[[str], None]) -> AsyncIterator[Devices]:
+    """Record and play until the end of the block; `tell` is told when a device goes and when it is back.
 
     Raises `ModelMissing` (no PortAudio), `EngineUnavailable` (no such device), `ConfigurationError`.
     """
+    known = audio_devices()
+    speaker = find_device(known, "loudspeaker", choice.loudspeaker)
+    devices = Devices(Microphone(), Loudspeaker(PlaybackQueue(speaker.default_rate_hz)))
+    streams = _open_streams(known, choice, devices)
+    keeper = _Keeper(choice.by_name(known), devices, streams, tell)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(keeper.keep)
+        try:
+            yield devices
+        finally:
+            tasks.cancel_scope.cancel()
+            devices.microphone.close()
+            keeper.streams.close()
+
+
+class _Keeper:
+    """Closes streams whose device has gone, and opens them when it is back."""
+
+    def __init__(
+        self, choice: DeviceChoice, devices: Devices, streams: ExitStack, tell: Callable[[str], None]
+    ) -> None:
+        self.streams = streams
+        self._choice = choice
+        self._devices = devices
+        self._tell = tell
+
+    async def keep(self) -> None:
+        while True:
+            await self._until_gone()
+            self._tell(
+                "The microphone or the loudspeaker has gone; connect it again, the conversation goes on."
+            )
+            await self._until_back()
+            self._tell("The devices are back.")
+
+    async def _until_gone(self) -> None:
+        seen, looks = self._signs_of_life(), 0
+        while looks < GONE_AFTER_LOOKS:
+            await anyio.sleep(LOOK_S)
+            now = self._signs_of_life()
+            alive = all(new > old for new, old in zip(now, seen, strict=True))
+            looks = 0 if alive else looks + 1
+            seen = now if alive else seen
+
+    def _signs_of_life(self) -> tuple[int, int]:
+        return self._devices.microphone.arrived_blocks, self._devices.loudspeaker.filled_blocks
+
+    async def _until_back(self) -> None:
+        while True:
+            with anyio.CancelScope(shield=True):  # PortAudio must not be left half closed
+                await anyio.to_thread.run_sync(self.streams.close)
+                await anyio.to_thread.run_sync(look_again)
+            try:
+                self.streams = _open_streams(audio_devices(), self._choice, self._devices)
+            except AuraError:
+                await anyio.sleep(LOOK_S)
+            else:
+                return
+
+
+def _open_streams(known: tuple[AudioDevice, ...], choice: DeviceChoice, devices: Devices) -> ExitStack:
+    """Both streams, running; closing the stack ends them."""
+    source = find_device(known, "microphone", choice.microphone)
+    target = find_device(known, "loudspeaker", choice.loudspeaker)
+    with ExitStack() as streams:
+        streams.enter_context(_playing(target, devices.loudspeaker))
+        streams.enter_context(_recording(source, devices.microphone))
+        return streams.pop_all()
+
+
+@contextmanager
+def _recording(device: AudioDevice, microphone: Microphone) -> Iterator[None]:
     import asyncio
 
-    sounddevice = _portaudio()
-    _require_default(sounddevice, device, 0, "microphone")
+    sounddevice = portaudio()
     rate_hz = _input_rate_hz(sounddevice, device)
-    microphone = Microphone(rate_hz)
+    microphone.source_rate_hz = rate_hz
     loop = asyncio.get_running_loop()
 
     def recorded(block: Any, _frames: int, _time: Any, _status: Any) -> None:
@@ -114,57 +136,55 @@ async def open_microphone(device: int | None) -> AsyncIterator[Microphone]:
         stream = sounddevice.InputStream(
             samplerate=rate_hz,
             blocksize=FRAME_SAMPLES * rate_hz // SPEECH_RATE_HZ,
-            device=device,
+            device=device.index,
             channels=1,
             dtype="float32",
-            latency="low",
+            latency=LATENCY,
             callback=recorded,
         )
-    with stream:
-        try:
-            yield microphone
-        finally:
-            microphone.close()
+        stream.start()
+    try:
+        yield
+    finally:
+        _end(stream)
 
 
 @contextmanager
-def open_loudspeaker(device: int | None) -> Iterator[Loudspeaker]:
-    """Play through `device`; None is the system's default. Raises as `open_microphone`."""
-    sounddevice = _portaudio()
-    _require_default(sounddevice, device, 1, "loudspeaker")
+def _playing(device: AudioDevice, loudspeaker: Loudspeaker) -> Iterator[None]:
+    sounddevice = portaudio()
     with _translated(sounddevice, "loudspeaker"):
-        rate_hz = int(sounddevice.query_devices(device, "output")["default_samplerate"])
-        loudspeaker = Loudspeaker(PlaybackQueue(rate_hz))
         stream = sounddevice.OutputStream(
-            samplerate=rate_hz,
-            device=device,
+            samplerate=loudspeaker.sample_rate_hz,
+            device=device.index,
             channels=1,
             dtype="float32",
-            latency="low",
+            latency=LATENCY,
             callback=partial(_fill, loudspeaker),
         )
-    loudspeaker.latency_s = float(stream.latency)
-    with stream:
-        yield loudspeaker
+        loudspeaker.latency_s = float(stream.latency)
+        stream.start()
+    try:
+        yield
+    finally:
+        _end(stream)
 
 
 def _fill(loudspeaker: Loudspeaker, block: Any, count: int, _time: Any, _status: Any) -> None:
     block[:, 0] = loudspeaker.fill(count)
 
 
-def _require_default(sounddevice: Any, device: int | None, place: int, what: str) -> None:
-    if device is None and sounddevice.default.device[place] < 0:
-        raise EngineUnavailable(f"This machine has no {what}, or lends it to no program.")
+def _end(stream: Any) -> None:
+    """Errors are ignored: the device may have gone. Not `stop`, which waits for a device to play the rest."""
+    stream.abort(ignore_errors=True)
+    stream.close(ignore_errors=True)
 
 
-def _input_rate_hz(sounddevice: Any, device: int | None) -> int:
+def _input_rate_hz(sounddevice: Any, device: AudioDevice) -> int:
     """16 kHz where the device records at that rate, else its own."""
-    with _translated(sounddevice, "microphone"):
-        own_hz = int(sounddevice.query_devices(device, "input")["default_samplerate"])
     try:
-        sounddevice.check_input_settings(device, channels=1, dtype="float32", samplerate=SPEECH_RATE_HZ)
-    except sounddevice.PortAudioError:
-        return own_hz
+        sounddevice.check_input_settings(device.index, channels=1, dtype="float32", samplerate=SPEECH_RATE_HZ)
+    except (sounddevice.PortAudioError, ValueError):
+        return device.default_rate_hz
     return SPEECH_RATE_HZ
 
 
@@ -176,15 +196,3 @@ def _translated(sounddevice: Any, what: str) -> Iterator[None]:
         raise ConfigurationError(
             f"The {what} cannot be opened ({error}); `aura talk --list-devices` shows what there is."
         ) from error
-
-
-def _portaudio() -> Any:
-    try:
-        import sounddevice
-    except OSError as error:  # sounddevice raises it while it looks for the library
-        raise ModelMissing(
-            "The system library PortAudio (package libportaudio2) is missing; "
-            f"get it with: {INSTALL_PORTAUDIO}",
-            code="system_package_missing",
-        ) from error
-    return sounddevice

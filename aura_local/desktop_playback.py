@@ -11,6 +11,7 @@ from typing import Final
 import anyio
 import numpy as np
 
+from aura_local.audio.played_reference import PlayedReference
 from aura_local.errors import EngineUnavailable
 from aura_local.ports import Samples
 
@@ -85,6 +86,9 @@ class Loudspeaker:
         self._queue = queue
         self._clock = clock
         self._audible_until_s = 0.0
+        self._reference = PlayedReference(queue.sample_rate_hz)
+        self.filled_blocks = 0
+        """Blocks that the device has asked for; it asks all the time, or has gone."""
 
     @property
     def sample_rate_hz(self) -> int:
@@ -95,7 +99,13 @@ class Loudspeaker:
         block, speech_samples = self._queue.take(count)
         if speech_samples:
             self._audible_until_s = self._clock() + self.latency_s + count / self.sample_rate_hz
+        self._reference.push(block)
+        self.filled_blocks += 1
         return block
+
+    def played(self, count: int) -> Samples:
+        """What was handed to the device while the next `count` samples at 16 kHz were recorded."""
+        return self._reference.take(count)
 
     def quiet_for_s(self) -> float:
         """Seconds since the last sample of speech left the loudspeaker; 0 while there is more to play."""

@@ -18,7 +18,8 @@ from aura_local.conversation.events import (
     ReplyFinished,
     SessionEvent,
 )
-from aura_local.desktop import ECHO_TAIL_S, converse, listen
+from aura_local.desktop import converse, listen
+from aura_local.desktop_ears import ECHO_TAIL_S, choose_ear, half_duplex
 from aura_local.desktop_playback import Loudspeaker, PlaybackQueue
 from aura_local.ports import FRAME_SAMPLES, Samples
 from tests.support.engine import ScriptedRoom, open_museum, open_scripted_engine
@@ -65,7 +66,7 @@ async def test_the_session_hears_silence_while_the_loudspeaker_is_audible() -> N
         yield sound  # heard again
 
     session = Listening()
-    await listen(session, microphone(), loudspeaker)
+    await listen(session, microphone(), half_duplex(loudspeaker))
     assert session.heard == [1.0, 0.0, 0.0, 0.0, 1.0]
     assert session.finished
 
@@ -75,7 +76,10 @@ async def test_with_headphones_everything_is_heard() -> None:
         yield np.ones(512, np.float32)
 
     session = Listening()
-    await listen(session, microphone(), None)
+    queue = PlaybackQueue(1_000)
+    queue.put(1, 0, np.ones(100, np.float32))
+    loudspeaker = Loudspeaker(queue)
+    await listen(session, microphone(), choose_ear(loudspeaker, None, headphones=True))
     assert session.heard == [1.0]
 
 
@@ -125,7 +129,7 @@ async def conversation(tmp_path: Path, *, headphones: bool) -> Room:
             microphone=room.microphone(),
             loudspeaker=room.loudspeaker,
             notify=room.notify,
-            headphones=headphones,
+            ear=choose_ear(room.loudspeaker, None, headphones=headphones),
         )
         tasks.cancel_scope.cancel()
     return room

@@ -27,15 +27,18 @@ class TranscriptPrinter:
     def __init__(self) -> None:
         self._citations: tuple[Citation, ...] = ()
 
-    def welcome(self, tenant: str, engines: Iterable[EngineStatus], *, headphones: bool) -> None:
+    def welcome(
+        self, tenant: str, engines: Iterable[EngineStatus], *, half_duplex: bool, push_to_talk: bool
+    ) -> None:
         print(f"You talk with {tenant}. Control-C ends the conversation.")
         for engine in engines:
             if engine.job in ("speech_to_text", "language_model", "text_to_speech"):
                 kind = " (synthetic, for demos)" if engine.synthetic else ""
                 print(f"  {engine.job.replace('_', ' ')}: {engine.model}{kind}")
-        if not headphones:
-            print("  AURA does not listen while it speaks; with headphones, use --headphones.")
-        print("Speak now.", flush=True)
+        if half_duplex:
+            print("  AURA does not listen while it speaks: no echo canceller is installed (pip install")
+            print("  'aura-local[desktop]'). With headphones, use --headphones.")
+        print("Press Enter to speak." if push_to_talk else "Speak now.", flush=True)
 
     async def notify(self, event: SessionEvent) -> None:
         match event:
