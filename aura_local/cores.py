@@ -46,6 +46,7 @@ class CoreBudget:
         self.queue_wait_s = queue_wait_s
         """How long a person's request may stand in one of them before it is refused."""
         self._clock = clock
+        self._held_since_s: dict[tuple[int, int], float] = {}
         self._served = 0
         self._served_until_s = -math.inf
 
@@ -62,6 +63,12 @@ class CoreBudget:
         with self._changed:
             return 0.0 if self._served else self._clock() - self._served_until_s
 
+    @property
+    def longest_hold_s(self) -> float:
+        """For how long the work that holds a core longest has had it; 0 while none is held."""
+        with self._changed:
+            return self._clock() - min(self._held_since_s.values()) if self._held_since_s else 0.0
+
     @contextmanager
     def hold(self, priority: Priority, *, most: int = 1) -> Iterator[int]:
         """Wait for a core and hold it; yields how many threads the work may use.
@@ -77,12 +84,14 @@ class CoreBudget:
             heapq.heappop(self._waiting)
             granted = 1 if self._waiting else min(most, self._free)
             self._free -= granted
+            self._held_since_s[place] = self._clock()
             self._changed.notify_all()
         try:
             yield granted
         finally:
             with self._changed:
                 self._free += granted
+                del self._held_since_s[place]
                 if for_somebody:
                     self._served -= 1
                     self._served_until_s = self._clock()

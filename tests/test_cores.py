@@ -154,3 +154,15 @@ def test_it_is_not_quiet_while_somebody_waits_for_a_core() -> None:
         waiter = start_waiter(budget, Priority.CHAT, "chat", [])
         assert budget.quiet_s == 0.0
     waiter.join(PATIENCE_S)
+
+
+def test_it_tells_how_long_the_oldest_work_has_been_running() -> None:
+    now_s = 100.0
+    budget = CoreBudget(2, clock=lambda: now_s)
+    assert budget.longest_hold_s == 0
+    with budget.hold(Priority.VOICE):
+        now_s += 5
+        with budget.hold(Priority.CHAT):
+            now_s += 2
+            assert budget.longest_hold_s == 7
+    assert budget.longest_hold_s == 0

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from aura_local.errors import AuraError, ConfigurationError
+from aura_local.freed_memory import bound_free_memory
 from aura_local.settings import ServerSettings
 from aura_local.settings_sources import LoadedSettings
 from aura_server.exit_deadline import exit_deadline
+from aura_server.service_manager import keep_informed, service_manager
 from aura_server.tls import ServerIdentity, handshakes_within, load_identity
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ async def run_server(
     settings = loaded.values
     limits = settings.limits
     identity = load_identity(settings.server)
+    manager = service_manager()
     with (
         bind(settings.server) as listener,
         handshakes_within(limits.header_deadline_s),
@@ -49,10 +52,12 @@ async def run_server(
         for warning in warnings_about(listener, identity, datetime.now(UTC)):
             say(f"  Warning: {warning}")
         raise_file_limit()
+        bound_free_memory()
         import uvicorn
 
         from aura_local.engine import Engine
         from aura_server.app import create_app
+        from aura_server.control import hear_commands
         from aura_server.http_protocol import server_config
 
         async with Engine.open(loaded, passphrase=passphrase) as engine:
@@ -63,6 +68,9 @@ async def run_server(
                 async with anyio.create_task_group() as group:
                     group.start_soon(_introduce, engine, address, demo_tenant, say)
                     group.start_soon(deadline.start_when, lambda: server.should_exit)
+                    group.start_soon(hear_commands, engine)
+                    if manager is not None:
+                        group.start_soon(keep_informed, manager, engine)
                     await server.serve(sockets=[listener])
                     deadline.start()
                     group.cancel_scope.cancel()

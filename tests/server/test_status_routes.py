@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,8 +8,9 @@ from typing import Any
 import pytest
 from aura_server.app import create_app
 
+from aura_local.catalogue.store import ModelStore
 from aura_local.engine import Engine
-from aura_local.engine_room import EngineStatus
+from aura_local.engine_room import EngineStatus, Prepare
 from aura_local.errors import ModelMissing
 from aura_local.settings_sources import load_settings
 from tests.server.conftest import Product, client_for, key_of_new_tenant
@@ -50,6 +52,7 @@ async def test_voice_status_names_engines_and_models(product: Product) -> None:
         "note": "",
         "message": "",
         "command": "",
+        "loading": "",
     }
 
 
@@ -75,10 +78,20 @@ class RoomWithoutEmbedder:
     def queues(self) -> dict[str, Any]:
         return {}
 
+    @property
+    def longest_hold_s(self) -> float:
+        return 0.0
+
     def engine(self, job: str) -> Any:
         if job == "embedder":
             raise ModelMissing("Not there.")
         return self.inner.engine(job)
+
+    def hold(self, job: str) -> AbstractAsyncContextManager[Any]:
+        return self.inner.hold(job)
+
+    async def swap(self, name: str, store: ModelStore, prepare: Prepare) -> EngineStatus:
+        return await self.inner.swap(name, store, prepare)
 
     def quoting(self) -> Any:
         return self.inner.quoting()
