@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Collection
 from typing import Generic, TypeVar
 
 from aura_local.errors import LaneBusy
@@ -31,12 +32,16 @@ class FairQueue(Generic[T]):
         self._tenants[caller.priority].setdefault(caller.tenant_id, deque()).append(item)
         self._length += 1
 
-    def pop(self) -> T | None:
-        """The next item, or None. The tenant it came from goes to the end of its priority's round."""
+    def pop(self, *, passing_over: Collection[str] = ()) -> T | None:
+        """The next item, or None; none of the tenants `passing_over`, who keep their places.
+
+        The tenant it came from goes to the end of its priority's round.
+        """
         for tenants in self._tenants.values():
-            if not tenants:
+            tenant_id = next((tenant for tenant in tenants if tenant not in passing_over), None)
+            if tenant_id is None:
                 continue
-            tenant_id, items = tenants.popitem(last=False)
+            items = tenants.pop(tenant_id)
             item = items.popleft()
             if items:
                 tenants[tenant_id] = items

@@ -2,12 +2,15 @@
 
 The record is in the tenants' files: a document that is accepted and not finished is found there at the
 next start, so this queue may forget, and the process may be killed, without losing one. Two documents are in
-work at once: while the text of one is embedded, the next one is parsed. Tenants take turns.
+work at once: while the text of one is embedded, the next one is parsed. Tenants take turns: nobody's second
+document begins while another tenant without one in work waits. Large documents take minutes, so a third
+worker stands by for tenants who find both at work for others.
 """
 
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
@@ -24,6 +27,8 @@ from aura_local.storage.leases import TenantLeases
 log = logging.getLogger(__name__)
 
 WORKERS: Final = 2
+STANDBY_WORKERS: Final = 1
+"""Take a document only for a tenant that has none in work."""
 WAITING_LIMIT: Final = 10_000
 """Documents that wait here; of tenants with more, the rest is looked up once these are done."""
 RETRIES: Final = 5
@@ -52,6 +57,8 @@ class IndexingQueue:
         self._waiting: FairQueue[tuple[str, str]] = FairQueue("indexing", waiting_limit)
         self._known: set[tuple[str, str]] = set()
         """What is in `_waiting`, so that nothing is in it twice."""
+        self._in_work: Counter[str] = Counter()
+        """Documents in work, by tenant; none of 0."""
         self._overfull: set[str] = set()
         """Tenants with documents that found no room."""
         self._news = anyio.Event()
@@ -72,8 +79,8 @@ class IndexingQueue:
     async def run(self) -> None:
         """Take up what earlier runs left unfinished, then work until cancelled."""
         async with anyio.create_task_group() as tasks:
-            for _ in range(WORKERS):
-                tasks.start_soon(self._work)
+            for number in range(WORKERS + STANDBY_WORKERS):
+                tasks.start_soon(self._work, number >= WORKERS)
             for tenant in await self._catalog.tenants():
                 await self._add_unfinished(tenant.id, tidy=True)
 
@@ -94,22 +101,25 @@ class IndexingQueue:
                 extra={"code": error.code},
             )
 
-    async def _next(self) -> tuple[str, str]:
+    async def _next(self, standby: bool) -> tuple[str, str]:
         while True:
-            item = self._waiting.pop()
+            item = self._waiting.pop(passing_over=self._in_work)
+            if item is None and not standby:
+                item = self._waiting.pop()
             if item is not None:
                 self._known.discard(item)
                 return item
-            if self._overfull:
+            if self._overfull and not standby:
                 await self._add_unfinished(self._overfull.pop())
                 continue
-            if self._news.is_set():  # else the other worker waits for it already
+            if self._news.is_set():  # else another worker waits for it already
                 self._news = anyio.Event()
             await self._news.wait()
 
-    async def _work(self) -> None:
+    async def _work(self, standby: bool) -> None:
         while True:
-            tenant_id, document_id = await self._next()
+            tenant_id, document_id = await self._next(standby)
+            self._in_work[tenant_id] += 1
             try:
                 await self._index(tenant_id, document_id)
             except AuraError as error:
@@ -119,6 +129,8 @@ class IndexingQueue:
                 # One document must not end the indexing of all others, nor come back at every start.
                 log.warning("document not indexed", extra={"code": type(error).__name__})
                 await self._give_up(tenant_id, document_id)
+            finally:
+                self._in_work -= Counter((tenant_id,))  # leaves no zeros
 
     async def _index(self, tenant_id: str, document_id: str) -> None:
         """Raises what still is in the way after the last retry."""

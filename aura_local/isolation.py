@@ -14,6 +14,7 @@ import os
 import signal
 import struct
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
@@ -73,13 +74,16 @@ class SandboxLevel:
 
 
 async def run_isolated(
-    job: str, payload: bytes, *, limits: WorkerLimits, unreadable: UnreadableInput
+    job: str, payload: bytes, *, limits: WorkerLimits, unreadable: Callable[[], UnreadableInput]
 ) -> bytes:
     """Run `job` (a key of `JOBS`) on `payload` in a process of its own and return its bytes.
 
     Raises what the job refuses with (one of `_REFUSALS`), `PayloadTooLarge` where input, output or
     memory pass the limits, `DeadlineExceeded` where time does, and `unreadable` when the worker dies or
     answers nonsense. Cancelling the call kills the worker; none outlives it.
+
+    `unreadable` makes the error once it is needed. One made beforehand and kept in a variable would hold, by
+    its traceback, the frame that holds it, and the whole file in it until the garbage collector comes.
     """
     _header, result = await _converse(job, payload, limits, unreadable)
     return result
@@ -87,7 +91,10 @@ async def run_isolated(
 
 async def sandbox_level() -> SandboxLevel:
     """Start one worker and report which measures it could apply to itself."""
-    unreadable = UnreadableInput("The worker process for reading files does not start.")
+
+    def unreadable() -> UnreadableInput:
+        return UnreadableInput("The worker process for reading files does not start.")
+
     header, _ = await _converse("isolation.probe", b"", WorkerLimits(), unreadable)
     sandbox = header.get("sandbox", {})
     return SandboxLevel(
@@ -97,7 +104,7 @@ async def sandbox_level() -> SandboxLevel:
 
 
 async def _converse(
-    job: str, payload: bytes, limits: WorkerLimits, unreadable: UnreadableInput
+    job: str, payload: bytes, limits: WorkerLimits, unreadable: Callable[[], UnreadableInput]
 ) -> tuple[dict[str, Any], bytes]:
     if job not in JOBS:
         raise ValueError(f"no such job: {job}")
@@ -176,29 +183,29 @@ async def _end(process: Process) -> None:
 
 
 def _open_answer(
-    answer: bytes, limits: WorkerLimits, unreadable: UnreadableInput
+    answer: bytes, limits: WorkerLimits, unreadable: Callable[[], UnreadableInput]
 ) -> tuple[dict[str, Any], bytes]:
     try:
         (length,) = LENGTH.unpack_from(answer)
         if length > HEADER_LIMIT_BYTES:
-            raise unreadable
+            raise unreadable()
         header = json.loads(answer[LENGTH.size : LENGTH.size + length])
         payload = answer[LENGTH.size + length :]
         complete = header["payload_bytes"] == len(payload)
         outcome = header["outcome"]
     except (ValueError, KeyError, TypeError, RecursionError, struct.error) as error:
-        raise unreadable from error
+        raise unreadable() from error
     if not complete:
-        raise unreadable
+        raise unreadable()
     if outcome == "out_of_memory":
         raise PayloadTooLarge(
             f"Opening the file needs more than {limits.memory_bytes // _MIB} MiB of memory."
         )
     if outcome == "refused":
         kind = _REFUSALS.get(str(header.get("code")))
-        raise unreadable if kind is None else kind(_clean(str(header.get("message", ""))))
+        raise unreadable() if kind is None else kind(_clean(str(header.get("message", ""))))
     if outcome != "done":
-        raise unreadable
+        raise unreadable()
     return header, payload
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import platformdirs
 from pydantic import Field, field_validator, model_validator
@@ -73,12 +73,12 @@ class VoiceSettings(Section):
     )
     partial_transcripts: bool = Field(True, description="Show words while they are spoken.")
     complete_silence_ms: int = Field(200, ge=96, description="Silence that ends a finished sentence.")
-    doubtful_silence_ms: int = Field(
-        600,
+    doubtful_silence_ms: int = Field(600, ge=96, description="Silence that ends a doubtful sentence.")
+    incomplete_silence_ms: int = Field(
+        1200,
         ge=96,
-        description="Silence that ends a doubtful sentence, or a statement the documents do not answer.",
+        description="Silence that ends any sentence, also a statement that no document is plainly about.",
     )
-    incomplete_silence_ms: int = Field(1200, ge=96, description="Silence that ends any sentence.")
     barge_in_ms: int = Field(200, ge=64, description="Speech that interrupts a reply.")
     utterance_limit_s: int = Field(60, ge=1, description="Longest turn; then it is answered as it is.")
 
@@ -135,7 +135,7 @@ class RetrievalSettings(Section):
 
 
 class DocumentSettings(Section):
-    """What reading one document may cost; a file that costs more fails with that reason."""
+    """What reading one document may cost, else it fails with that reason; and what is recognised in it."""
 
     wall_s: float = Field(60.0, gt=0, description="Longest time to read one document.")
     cpu_s: int = Field(30, ge=1, description="Longest computing time to read one document.")
@@ -150,6 +150,17 @@ class DocumentSettings(Section):
     archive_members: int = Field(2000, ge=1, description="Most files in an archive or office document.")
     archive_ratio: int = Field(100, ge=1, description="Most that an archive or a file in it may expand.")
     archive_bytes: int = Field(200 * 1024**2, ge=1, description="Most bytes of an archive's files, expanded.")
+    recognise_text: Literal["auto", "off"] = Field(
+        "auto", description="Read scanned pages where the extra `ocr` and its language data are there."
+    )
+    recognition_languages: tuple[Annotated[str, Field(pattern="^[a-z]{3}(_[a-z]+)*$")], ...] = Field(
+        ("eng",),
+        min_length=1,
+        description="Languages of scanned pages as tesseract names them, likeliest first.",
+    )
+    recognition_data: Path = Field(
+        Path("/usr/share/tesseract-ocr/5/tessdata"), description="Folder of tesseract's `NAME.traineddata`."
+    )
 
 
 class DownloadSettings(Section):

@@ -48,6 +48,15 @@ def test_a_tenant_that_comes_back_queues_behind_the_others() -> None:
     assert drain(queue) == ["b1", "a2"]
 
 
+def test_tenants_who_are_passed_over_keep_their_places() -> None:
+    queue: FairQueue[str] = FairQueue("test", 10)
+    for tenant in ("a", "b", "c"):
+        queue.push(caller(tenant), tenant)
+    assert queue.pop(passing_over={"a", "b"}) == "c"
+    assert queue.pop(passing_over={"a", "b"}) is None
+    assert drain(queue) == ["a", "b"]
+
+
 def test_full_is_full_for_everybody_and_says_how_full() -> None:
     queue: FairQueue[str] = FairQueue("speech to text", 2)
     queue.push(caller("a"), "a1")

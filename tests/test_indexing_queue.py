@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import anyio
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from aura_local.adapters.scripted import ScriptedEmbedder
 from aura_local.engine import Engine
 from aura_local.indexing_queue import BROKEN, IndexingQueue
+from aura_local.ports import Caller
 from aura_local.retrieval.documents import DocumentRecord
 from aura_local.storage.leases import TenantHandle
 from tests.retrieval.uploads import chunks
@@ -90,3 +95,75 @@ async def test_what_was_deleted_or_cancelled_while_it_waited_is_passed_over(tmp_
             ("cancelled.txt", "failed"),
             ("kept.txt", "indexed"),
         ]
+
+
+class HeldEmbedder(ScriptedEmbedder):
+    """Notes whose documents it is asked about, and keeps one tenant's waiting."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held = ""
+        self.asked: list[str] = []
+        self.news = anyio.Event()
+        self.gate = anyio.Event()
+
+    async def embed(self, texts: Sequence[str], *, caller: Caller) -> NDArray[np.float32]:
+        self.asked.append(caller.tenant_id)
+        self.news.set()
+        if caller.tenant_id == self.held:
+            await self.gate.wait()
+        return await super().embed(texts, caller=caller)
+
+    async def until_asked(self, times: int) -> None:
+        with anyio.fail_after(30):
+            while len(self.asked) < times:
+                self.news = anyio.Event()
+                await self.news.wait()
+
+
+@asynccontextmanager
+async def two_tenants(
+    folder: Path, embedder: HeldEmbedder
+) -> AsyncIterator[tuple[Engine, list[TenantHandle]]]:
+    room = ScriptedRoom({"embedder": embedder})
+    async with open_scripted_engine(folder, room=room) as engine, AsyncExitStack() as stack:
+        handles = []
+        for name in ("Long Archive", "Old Mill"):
+            tenant = await engine.catalog.create_tenant(name)
+            handles.append(await stack.enter_async_context(engine.leases.lease(tenant.id)))
+        yield engine, handles
+
+
+async def accepted(engine: Engine, handle: TenantHandle, queue: IndexingQueue, documents: int) -> None:
+    for number in range(documents):
+        text = f"Shelf {number} holds maps.".encode()
+        record = await engine.ingestion.add(handle, f"{number}.txt", chunks(text))
+        queue.add(handle.id, record.id)
+
+
+async def test_a_tenant_with_large_documents_keeps_nobody_waiting(tmp_path: Path) -> None:
+    """Both workers have a document that takes for ever; the others' are indexed meanwhile."""
+    embedder = HeldEmbedder()
+    async with two_tenants(tmp_path, embedder) as (engine, (busy, other)):
+        queue, embedder.held = queue_of(engine), busy.id
+        await accepted(engine, busy, queue, 4)
+        async with running(queue):
+            await embedder.until_asked(2)
+            await accepted(engine, other, queue, 3)
+            assert [record.status for record in await finished(engine, other)] == ["indexed"] * 3
+            assert Counter(embedder.asked) == {busy.id: 2, other.id: 3}
+            embedder.gate.set()
+            assert [record.status for record in await finished(engine, busy)] == ["indexed"] * 4
+
+
+async def test_nobody_has_a_second_document_in_work_while_another_waits_for_a_first(tmp_path: Path) -> None:
+    embedder = HeldEmbedder()
+    async with two_tenants(tmp_path, embedder) as (engine, (many, few)):
+        queue = queue_of(engine)
+        await accepted(engine, many, queue, 6)
+        await accepted(engine, few, queue, 2)
+        async with running(queue):
+            await finished(engine, few)
+            assert embedder.asked.count(many.id) <= 3
+            await finished(engine, many)
+        assert Counter(embedder.asked) == {many.id: 6, few.id: 2}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import struct
 import sys
@@ -22,7 +23,10 @@ from aura_local.errors import (
 )
 from aura_local.isolation import WorkerLimits, run_isolated, sandbox_level
 
-UNREADABLE = UnreadableInput("the worker failed")
+
+def unreadable() -> UnreadableInput:
+    return UnreadableInput("the worker failed")
+
 
 # A stand-in for a parser that a hostile file has taken over: the payload names what it does.
 HOSTILE_JOBS = """
@@ -88,7 +92,7 @@ def workers_started(folder: Path) -> list[int]:
 
 async def ask(what: str, limits: WorkerLimits | None = None) -> bytes:
     return await run_isolated(
-        "hostile", what.encode(), limits=limits or WorkerLimits(), unreadable=UNREADABLE
+        "hostile", what.encode(), limits=limits or WorkerLimits(), unreadable=unreadable
     )
 
 
@@ -129,9 +133,23 @@ async def test_memory_and_output_are_capped(hostile: Path, what: str) -> None:
 @pytest.mark.anyio
 @pytest.mark.parametrize("what", ["crash", "garbage", "foreign"])
 async def test_a_crash_or_nonsense_is_the_error_the_caller_chose(hostile: Path, what: str) -> None:
-    with pytest.raises(UnreadableInput, match="the worker failed") as caught:
+    with pytest.raises(UnreadableInput, match="the worker failed"):
         await ask(what)
-    assert caught.value is UNREADABLE
+
+
+@pytest.mark.anyio
+async def test_a_failure_does_not_hold_the_file(hostile: Path) -> None:
+    """An error and a frame that hold each other would keep it until the garbage collector comes."""
+
+    gc.disable()
+    try:
+        file = b"crash"
+        before = sys.getrefcount(file)
+        with contextlib.suppress(UnreadableInput):
+            await run_isolated("hostile", file, limits=WorkerLimits(), unreadable=unreadable)
+        assert sys.getrefcount(file) == before
+    finally:
+        gc.enable()
 
 
 @pytest.mark.anyio
@@ -202,7 +220,7 @@ async def test_eight_workers_at_once_leave_no_descriptor_behind(hostile: Path) -
 @pytest.mark.anyio
 async def test_an_unknown_job_and_an_oversized_input_start_no_process(hostile: Path) -> None:
     with pytest.raises(ValueError, match="no such job"):
-        await run_isolated("os.system", b"", limits=WorkerLimits(), unreadable=UNREADABLE)
+        await run_isolated("os.system", b"", limits=WorkerLimits(), unreadable=unreadable)
     with pytest.raises(PayloadTooLarge):
         await ask("echo" * 1000, WorkerLimits(input_bytes=100))
     assert not (hostile / "pids").exists()
@@ -221,7 +239,7 @@ async def test_answers_that_are_not_messages_are_refused() -> None:
         struct.pack(">I", 4000) + b"[" * 4000,
     ):
         with pytest.raises(UnreadableInput):
-            isolation._open_answer(answer, limits, UNREADABLE)
+            isolation._open_answer(answer, limits, unreadable)
 
 
 def test_every_job_exists_and_refusals_are_only_about_the_file() -> None:

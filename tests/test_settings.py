@@ -217,7 +217,9 @@ def _documented(section: type[Section] = Settings, prefix: str = "") -> Iterator
         if isinstance(kind, type) and issubclass(kind, Section):
             yield from _documented(kind, f"{prefix}{name}.")
         else:
-            default = None if field.default is PydanticUndefined else f"`{json.dumps(field.default)}`"
+            default = (
+                None if field.default is PydanticUndefined else f"`{json.dumps(field.default, default=str)}`"
+            )
             assert field.description, f"{prefix}{name} has no description"
             yield prefix + name, default, field.description
 

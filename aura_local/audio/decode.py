@@ -38,6 +38,10 @@ class DecodedAudio:
     """Channels of the file; they are averaged into one."""
 
 
+def _unreadable() -> AudioUnreadable:
+    return AudioUnreadable(_UNREADABLE)
+
+
 async def decode_audio(data: bytes, *, limit_s: float = 600.0) -> DecodedAudio:
     """Decode a file of at most `limit_s` seconds of audio.
 
@@ -46,18 +50,17 @@ async def decode_audio(data: bytes, *, limit_s: float = 600.0) -> DecodedAudio:
     """
     if not data:
         raise AudioUnreadable("The audio file is empty.")
-    unreadable = AudioUnreadable(_UNREADABLE)
     sample_limit = int(limit_s * SPEECH_RATE_HZ)
     limits = WorkerLimits(output_bytes=sample_limit * 4 + _RESULT.size)
     answer = await run_isolated(
-        "audio.decode", _REQUEST.pack(limit_s) + data, limits=limits, unreadable=unreadable
+        "audio.decode", _REQUEST.pack(limit_s) + data, limits=limits, unreadable=_unreadable
     )
     if len(answer) <= _RESULT.size or (len(answer) - _RESULT.size) % 4:
-        raise unreadable
+        raise _unreadable()
     original_rate_hz, channels = _RESULT.unpack_from(answer)
     samples = np.frombuffer(answer, np.dtype("<f4"), offset=_RESULT.size).astype(np.float32)
     if not np.isfinite(samples).all():
-        raise unreadable
+        raise _unreadable()
     return DecodedAudio(
         samples=np.clip(samples, -1.0, 1.0),
         seconds=len(samples) / SPEECH_RATE_HZ,

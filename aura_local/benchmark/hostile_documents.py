@@ -21,8 +21,8 @@ READ_WITHIN_S: Final = 62.0
 """The limit of a worker, and two seconds."""
 INDEXED_WITHIN_S: Final = 180.0
 GROWTH_MB: Final = 20.0
-SETTLED_WITHIN_S: Final = 10.0
-"""Freed memory goes back to the system a little later."""
+SETTLED_WITHIN_S: Final = 20.0
+"""The server gives freed memory back to the system every 15 s."""
 LOOK_EVERY_S: Final = 0.05
 REFUSALS: Final = (400, 413, 415, 422)
 WARM_LINES: Final = [f"The parrot of room {number} sleeps until noon." for number in range(40)]

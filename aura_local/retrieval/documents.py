@@ -7,6 +7,7 @@ were made from: until the newest is indexed, and when it fails, the earlier one 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal, TypeAlias
@@ -164,6 +165,22 @@ def receive_again(connection: sqlite_utils.Database, document_id: str) -> Docume
         [_now(), document_id],
     )
     return document_row(connection, document_id)
+
+
+def receive_once_more(connection: sqlite_utils.Database, document_ids: Sequence[str]) -> list[str]:
+    """Have documents read anew; what they were read as goes on answering. The ids of those that will be.
+
+    One that somebody has stopped stays as it is. Raises `NotFound`.
+    """
+    records = [document_row(connection, document_id) for document_id in document_ids]
+    wanted = [record.id for record in records if not (record.reason or "").startswith(CANCELLED)]
+    for document_id in wanted:
+        connection.execute(
+            "UPDATE documents SET status = 'received', reason = NULL, updated_at = ?"
+            " WHERE id = ? AND status IN ('indexed', 'failed')",
+            [_now(), document_id],
+        )
+    return wanted
 
 
 def begin_work(connection: sqlite_utils.Database, document_id: str) -> DocumentRecord | None:

@@ -1,6 +1,6 @@
 """What the isolated worker does with a document, and the bytes in which it reports the result. Layer 2.
 
-    request    packed limits, u32 length + name (UTF-8), then the file
+    request    packed limits, recognition and name (each u32 length + UTF-8), then the file
     response   media type, title, warning (each u32 length + UTF-8), then per block:
                u8 kind, u8 level, u32 page, u32 length + text (UTF-8)
 
@@ -29,7 +29,8 @@ _MEDIA_TYPES: Final[tuple[MediaType, ...]] = get_args(MediaType)
 
 def encode_request(name: str, data: bytes, limits: ReadingLimits) -> bytes:
     """The request to read `data`; only the bounds that the reader itself must know travel."""
-    return b"".join((limits.packed(), _with_length(name), data))
+    recognition = "" if limits.recognition is None else limits.recognition.packed()
+    return b"".join((limits.packed(), _with_length(recognition), _with_length(name), data))
 
 
 def response_limit_bytes(limits: ReadingLimits) -> int:
@@ -39,8 +40,9 @@ def response_limit_bytes(limits: ReadingLimits) -> int:
 
 def extract_in_worker(request: bytes) -> bytes:
     """The job `document.extract`. Raises `UnsupportedMedia`, `DocumentUnreadable`, `PayloadTooLarge`."""
-    limits = unpacked(request[:PACKED_LIMITS_BYTES])
-    name, position = _read_text(request, PACKED_LIMITS_BYTES)
+    recognition, position = _read_text(request, PACKED_LIMITS_BYTES)
+    limits = unpacked(request[:PACKED_LIMITS_BYTES], recognition)
+    name, position = _read_text(request, position)
     media_type, reading = read_document(request[position:], name, limits)
     body = bytearray()
     text_bytes = 0

@@ -8,7 +8,7 @@ earlier run left, so that no question is answered from half a document and runni
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 from weakref import WeakValueDictionary
@@ -22,6 +22,7 @@ from aura_local.retrieval import documents
 from aura_local.retrieval.blob_references import BlobReferences
 from aura_local.retrieval.document_progress import DocumentProgress, IndexingProgress
 from aura_local.retrieval.documents import DocumentRecord, Offer
+from aura_local.retrieval.ended_runs import releasing_frames
 from aura_local.retrieval.indexing import Report, index_text
 from aura_local.retrieval.labels import Audience, Sensitivity, access_class, readable_classes
 from aura_local.retrieval.originals import Originals
@@ -154,7 +155,7 @@ class Ingestion:
                 partial(documents.begin_work, document_id=document_id)
             ):
                 try:
-                    with anyio.CancelScope() as self._running[key]:
+                    with anyio.CancelScope() as self._running[key], releasing_frames():
                         await self._index(handle, record, report)
                 finally:
                     del self._running[key]
@@ -204,6 +205,17 @@ class Ingestion:
             raise Conflict("The document is indexed: there is nothing to try again.")
         self.progress.changed(handle.id, document_id)
         return record
+
+    async def read_again(self, handle: TenantHandle, document_ids: Sequence[str]) -> list[str]:
+        """Have documents read anew by the next `index`; until then their passages answer.
+
+        Durable on return, which is the ids of those that will be: not what was cancelled. Raises `NotFound`,
+        and then changes none.
+        """
+        ids = await handle.database.write(partial(documents.receive_once_more, document_ids=document_ids))
+        for document_id in ids:
+            self.progress.changed(handle.id, document_id)
+        return ids
 
     async def cancel(self, handle: TenantHandle, document_id: str) -> DocumentRecord:
         """Make a document that waits or is being indexed `failed`, and end its parser.

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from aura_local.retrieval.documents import DocumentRecord
     from aura_local.storage.leases import TenantHandle
 
-PARSERS: Final = 2
-"""Parsers at work at once; each may use 512 MiB."""
+PARSERS: Final = 3
+"""Parsers at work at once, as many as documents are indexed at once; each may use 512 MiB."""
 
 
 class Originals:

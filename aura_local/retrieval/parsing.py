@@ -41,7 +41,6 @@ async def parse_document(data: bytes, name: str, *, limits: ReadingLimits = DEFA
     """
     if not data:
         raise DocumentUnreadable("The file is empty.")
-    unreadable = DocumentUnreadable("The document is damaged in a way that stops its reader.")
     request = encode_request(name[:255], data, limits)
     response = await run_isolated(
         "document.extract",
@@ -53,11 +52,15 @@ async def parse_document(data: bytes, name: str, *, limits: ReadingLimits = DEFA
             input_bytes=len(request),  # how large a document may be is decided where it is accepted
             output_bytes=response_limit_bytes(limits),
         ),
-        unreadable=unreadable,
+        unreadable=_unreadable,
     )
     try:
         media_type, title, warning, blocks = decode_response(response)
     except ValueError as error:
-        raise unreadable from error
+        raise _unreadable() from error
     heading = next((block.text for block in blocks if block.kind == "heading"), "")
     return ParsedDocument(media_type, title or heading or PurePath(name).stem, blocks, warning)
+
+
+def _unreadable() -> DocumentUnreadable:
+    return DocumentUnreadable("The document is damaged in a way that stops its reader.")

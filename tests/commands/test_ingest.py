@@ -72,3 +72,20 @@ def test_only_folders_are_kept_in_step_and_told_line_by_line(aura: Aura, tmp_pat
     (tmp_path / "hours.txt").write_text("Open at nine.")
     assert "Only folders" in aura("ingest", str(tmp_path / "hours.txt"), "--watch", code=2).stderr
     assert aura.json("ingest", str(tmp_path), "--watch", code=2)["error"]["code"] == "invalid_request"
+
+
+@pytest.mark.engines
+def test_documents_are_read_again_in_their_place(aura: Aura, tmp_path: Path) -> None:
+    aura("tenant", "create", "Old Mill")
+    hours = tmp_path / "hours.txt"
+    hours.write_text("The mill is open from nine to five.\n\nIt is closed on Monday.")
+    (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.7 and nothing else")
+    good, _ = aura.json("ingest", str(hours), str(tmp_path / "broken.pdf"), code=1)["documents"]
+
+    (read,) = aura.json("reindex", "--read", code=1)["read"]
+    assert read["tenant"] == "Old Mill"
+    broken, again = sorted(read["documents"], key=lambda document: str(document["status"]))
+    assert again == {name: good[name] for name in ("id", "status", "passages", "reason")}
+    assert broken["status"] == "failed"
+    aura("reindex", good["id"], code=2)
+    aura("reindex", "--read", "--all", good["id"], code=2)

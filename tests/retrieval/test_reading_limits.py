@@ -28,19 +28,25 @@ LAUGHS = (
 OUTSIDE = '<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]>'
 
 
-def read(data: bytes, name: str, **limits: int) -> str:
+def read(data: bytes, name: str, **limits: Any) -> str:
     """The whole text as the worker's own code makes it."""
     return extract_in_worker(encode_request(name, data, ReadingLimits(**limits))).decode("utf-8", "replace")
 
 
 def test_the_defaults_are_those_of_the_settings() -> None:
     assert reading_limits(DocumentSettings()) == ReadingLimits()
-    assert {field.name for field in fields(ReadingLimits)} == set(DocumentSettings.model_fields)
+    recognition = {"recognise_text", "recognition_languages", "recognition_data"}
+    costs = {field.name for field in fields(ReadingLimits)} - {"recognition"}
+    assert costs == set(DocumentSettings.model_fields) - recognition
+    assert reading_limits(DocumentSettings(recognise_text="off")).recognition is None
 
 
 def test_limits_reach_the_worker() -> None:
-    limits = ReadingLimits(text_bytes=1, pages=2, archive_members=3, archive_ratio=4, archive_bytes=5)
-    assert unpacked(limits.packed()) == limits
+    limits = ReadingLimits(
+        wall_s=0.5, cpu_s=9, text_bytes=1, pages=2, archive_members=3, archive_ratio=4, archive_bytes=5
+    )
+    assert limits.recognition is not None
+    assert unpacked(limits.packed(), limits.recognition.packed()) == limits
     assert len(limits.packed()) == PACKED_LIMITS_BYTES
 
 

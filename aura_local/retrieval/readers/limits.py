@@ -1,4 +1,4 @@
-"""What reading one document may cost. Layer 2."""
+"""What reading one document may cost, and whether its scanned pages are read too. Layer 2."""
 
 from __future__ import annotations
 
@@ -6,11 +6,17 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from aura_local.retrieval.readers.recognition import (
+    DEFAULT_RECOGNITION,
+    Recognition,
+    unpacked_recognition,
+)
+
 if TYPE_CHECKING:
     from aura_local.settings import DocumentSettings
 
 _MIB: Final = 1024 * 1024
-_WIRE: Final = struct.Struct("<5Q")
+_WIRE: Final = struct.Struct("<d6Q")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +37,14 @@ class ReadingLimits:
     """Expanded, all members together."""
     sentences: int = 60_000
     """Sentences, list items and table rows; held against what was read, by whoever cuts it."""
+    recognition: Recognition | None = DEFAULT_RECOGNITION
+    """How scanned pages are read; None where they are not to be."""
 
     def packed(self) -> bytes:
-        """What the worker has to know; time and memory are enforced around it."""
+        """What the worker has to know, but for `recognition`; time and memory are enforced around it."""
         return _WIRE.pack(
+            self.wall_s,
+            self.cpu_s,
             self.text_bytes,
             self.pages,
             self.archive_members,
@@ -47,18 +57,23 @@ DEFAULT_LIMITS: Final = ReadingLimits()
 PACKED_LIMITS_BYTES: Final = _WIRE.size
 
 
-def unpacked(packed: bytes) -> ReadingLimits:
-    """The limits that `ReadingLimits.packed` wrote; raises `struct.error` for any other length."""
-    text_bytes, pages, members, ratio, total_bytes = _WIRE.unpack(packed)
+def unpacked(packed: bytes, recognition: str) -> ReadingLimits:
+    """The limits from what `packed` of them and of their recognition wrote; may raise `struct.error`."""
+    wall_s, cpu_s, text_bytes, pages, members, ratio, total_bytes = _WIRE.unpack(packed)
     return ReadingLimits(
+        wall_s=wall_s,
+        cpu_s=cpu_s,
         text_bytes=text_bytes,
         pages=pages,
         archive_members=members,
         archive_ratio=ratio,
         archive_bytes=total_bytes,
+        recognition=unpacked_recognition(recognition),
     )
 
 
 def reading_limits(settings: DocumentSettings) -> ReadingLimits:
     """The limits as they are configured."""
-    return ReadingLimits(**settings.model_dump())
+    wish = Recognition(settings.recognition_languages, settings.recognition_data)
+    costs = settings.model_dump(exclude={"recognise_text", "recognition_languages", "recognition_data"})
+    return ReadingLimits(**costs, recognition=wish if settings.recognise_text == "auto" else None)

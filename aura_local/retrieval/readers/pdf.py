@@ -1,4 +1,4 @@
-"""Reads the text layer of PDF with pdfium. Scanned pages have none and are not read. Layer 2."""
+"""Reads the text layer of PDF with pdfium, and pages that have none as pictures. Layer 2."""
 
 from __future__ import annotations
 
@@ -10,12 +10,9 @@ from aura_local.retrieval.readers.block import Block, Reading, one_line
 from aura_local.retrieval.readers.limits import ReadingLimits
 from aura_local.retrieval.readers.pdf_layout import layout_blocks
 from aura_local.retrieval.readers.pdf_lines import Line, page_lines
+from aura_local.retrieval.readers.scanned_pages import ScannedPages
 
 _DAMAGED: Final = "The PDF is damaged and cannot be opened."
-_NO_TEXT: Final = (
-    "The PDF has no text layer (scanned?); run text recognition on it, for example with tesseract, and add "
-    "the result."
-)
 
 
 def read_pdf(data: bytes, limits: ReadingLimits) -> Reading:
@@ -37,23 +34,24 @@ def read_pdf(data: bytes, limits: ReadingLimits) -> Reading:
         raise PayloadTooLarge(f"The PDF has {page_count} pages; at most {limits.pages} are read.")
     warnings: list[str] = []
     title = one_line(document.get_metadata_value("Title") or "")
-    return Reading(title, _blocks(document, page_count, limits.text_bytes, warnings), warnings)
+    return Reading(title, _blocks(document, page_count, limits, warnings), warnings)
 
 
-def _blocks(document: Any, page_count: int, text_bytes: int, warnings: list[str]) -> Iterator[Block]:
+def _blocks(document: Any, page_count: int, limits: ReadingLimits, warnings: list[str]) -> Iterator[Block]:
     import pypdfium2
 
     lines: list[Line] = []
+    scanned = ScannedPages(limits)
     unreadable_pages = empty_pages = characters = 0
     for number in range(1, page_count + 1):
         before = len(lines)
         try:
             page = document[number - 1]
             try:
-                for line in page_lines(page, number):
+                for line in _lines(page, number, scanned):
                     lines.append(line)
                     characters += len(line.text)
-                    if characters > text_bytes:
+                    if characters > limits.text_bytes:
                         raise PayloadTooLarge("The PDF holds more text than is read.")
             finally:
                 page.close()
@@ -62,9 +60,19 @@ def _blocks(document: Any, page_count: int, text_bytes: int, warnings: list[str]
         else:
             empty_pages += len(lines) == before
     if not lines:
-        raise DocumentUnreadable(_DAMAGED if unreadable_pages else _NO_TEXT)
+        raise DocumentUnreadable(_DAMAGED if unreadable_pages else scanned.failure())
+    warnings.extend(scanned.warnings(page_count))
     if unreadable_pages:
         warnings.append(f"{unreadable_pages} of {page_count} pages could not be read.")
-    if 2 * empty_pages > page_count:
+    if 2 * empty_pages > page_count and not scanned.left_out:
         warnings.append(f"{empty_pages} of {page_count} pages have no text (scanned?).")
     yield from layout_blocks(lines)
+
+
+def _lines(page: Any, number: int, scanned: ScannedPages) -> Iterator[Line]:
+    found = False
+    for line in page_lines(page, number):
+        found = True
+        yield line
+    if not found:
+        yield from scanned.lines(page, number)
