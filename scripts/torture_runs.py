@@ -15,11 +15,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import anyio
+from bundle_run import bundle
 from knowledge_runs import KNOWLEDGE_RUNS, hostile_figures, print_outcome
 from safety_runs import SAFETY_RUNS, SIZES
 
 from aura_local.benchmark.bad_files import Outcome, files_of, still_answers, transcribe_recordings
 from aura_local.benchmark.conditions import conditions
+from aura_local.benchmark.echo_matrix import acoustics_of, hear_own_voice, speak_over
 from aura_local.benchmark.hostile_documents import send_hostile
 from aura_local.benchmark.labelled_speech import UtteranceMaker, open_speaker
 from aura_local.benchmark.nonspeech import react_to, recorded_sounds, synthetic_sounds
@@ -39,6 +41,8 @@ CYCLES = dict(zip(SIZES, (100, 1_000, 10_000), strict=True))
 AT_ONCE = dict(zip(SIZES, (8, 10, 10), strict=True))
 ROUNDS = dict(zip(SIZES, (2, 20, 200), strict=True))
 NOISE_S = dict(zip(SIZES, (10.0, 60.0, 600.0), strict=True))
+ECHOES = dict(zip(SIZES, (25, 100, 500), strict=True))
+INTERRUPTED_SHARE = 0.95
 GROWTH_MB = 20.0
 """Caches and the allocator's pieces over the first hundred sessions; a leak passes it sooner or later."""
 CONVERSATION_MB = 15.0
@@ -137,13 +141,40 @@ async def nonspeech(size: str) -> tuple[dict[str, Any], list[str]]:
     return figures, wrong
 
 
+async def echo(size: str, seed: int) -> tuple[dict[str, Any], list[str]]:
+    count = ECHOES[size]
+    print(f"{count} replies over their own echo, and {count} with a question spoken over them.", flush=True)
+    asked = [question.spoken for question in answerable_questions()]
+    async with open_speaker() as speaker, _engine() as engine:
+        utterances = await UtteranceMaker(speaker).make(asked, paused_share=0)
+        tenant, _ = await ensure_demo_tenant(engine)
+        async with engine.leases.lease(tenant.id) as handle:
+            alone, over = [], []
+            for place, acoustics in enumerate(acoustics_of(count, seed)):
+                first, second = (utterances[(place + step) % len(utterances)] for step in (0, 7))
+                alone.append(await hear_own_voice(engine, handle, acoustics, first))
+                wait_s = 0.4 + 0.1 * (place % 6)
+                over.append(await speak_over(engine, handle, acoustics, (first, second), wait_s))
+    wrong = [f"{case.false_turns} false turns: {case}" for case in alone if case.false_turns]
+    unanswered = sum(not case.answered for case in [*alone, *over])
+    if unanswered:
+        wrong.append(f"{unanswered} questions were not answered")
+    interrupted = sum(case.interrupted for case in over)
+    if interrupted < INTERRUPTED_SHARE * count:
+        wrong.append(f"{interrupted} of {count} questions interrupted, 95 % are asked for")
+    missed = [[case.delay_ms, case.echo_db] for case in over if not case.interrupted]
+    figures = {"replies": count, "false_turns": sum(case.false_turns for case in alone)}
+    return figures | {"spoken_over": count, "interrupted": interrupted, "missed_ms_db": missed}, wrong
+
+
 RUNS: dict[str, Run] = {
     "sessions": sessions,
     "parallel": parallel,
     "bad-input": bad_input,
     "nonspeech": nonspeech,
+    "bundle": bundle,
 }
-SEEDED_RUNS = {**SAFETY_RUNS, **KNOWLEDGE_RUNS}
+SEEDED_RUNS = {"echo": echo, **SAFETY_RUNS, **KNOWLEDGE_RUNS}
 
 
 @asynccontextmanager

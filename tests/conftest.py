@@ -6,7 +6,7 @@ import pytest
 
 from aura_local.egress import silence_libraries
 
-pytest_plugins = ["tests.support.requirements"]
+pytest_plugins = ["tests.support.memory_disk", "tests.support.requirements", "tests.support.unit_tests"]
 
 
 @pytest.fixture

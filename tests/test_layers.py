@@ -16,12 +16,13 @@ ROOT = Path(__file__).resolve().parent.parent
 
 FILES = {
     0: "__init__ errors settings settings_section settings_sources sign_in_settings tiers ports generation "
-    "lanes cores fair_queue egress "
+    "lanes cores fair_queue egress machine control_socket "
     "egress_permits egress_record confinement metrics logs data_files freed_memory isolation "
     "isolation_worker",
-    4: "engine engine_room engine_choice data_home passphrase indexing_queue session_metrics "
+    4: "engine engine_room engine_choice engine_in_use engine_status lent_engines model_use settings_line "
+    "data_home passphrase indexing_queue session_metrics "
     "session_allowance grounded_retrieval demo_tenant",
-    5: "desktop desktop_audio desktop_playback",
+    5: "desktop desktop_audio desktop_devices desktop_ears desktop_microphone desktop_playback",
 }
 """Single files directly in `aura_local`, by layer."""
 
@@ -30,7 +31,7 @@ FOLDERS = {
     1: "storage",
     2: "accounts metering retrieval routing conversation catalogue audit",
     3: "adapters administration",
-    4: "benchmark evaluation",
+    4: "bundle benchmark evaluation",
     5: "commands",
 }
 

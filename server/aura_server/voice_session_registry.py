@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
@@ -86,12 +87,14 @@ class VoiceSessionRegistry:
         language: str,
         metrics: Metrics,
         check_every_s: float = CHECK_EVERY_S,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`language` is what a client speaks that does not say."""
         self._lease = lease
         self._open_conversation = open_conversation
         self._still_good = still_good
         self._check_every_s = check_every_s
+        self._clock = clock
         self._limits = limits
         self._language = language
         self._metrics = metrics
@@ -141,6 +144,7 @@ class VoiceSessionRegistry:
             output_sample_rate_hz=start.output_sample_rate_hz,
             language=start.language or self._language,
             limits=self._limits,
+            clock=self._clock,
         )
         token = secrets.token_urlsafe(TOKEN_BYTES)
         entry = _Entry(principal, address, live)

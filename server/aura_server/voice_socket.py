@@ -8,6 +8,8 @@ connection that drops, idles or stops reading leaves its session waiting to be r
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -46,7 +48,7 @@ CLOSING_S: Final = 1.0
 """Time for a close frame to leave; a client that does not read never gets it."""
 
 
-def open_registry(engine: Engine) -> VoiceSessionRegistry:
+def open_registry(engine: Engine, clock: Callable[[], float] = time.monotonic) -> VoiceSessionRegistry:
     """The registry for `voice_routes`; the application's lifespan enters and leaves it."""
     settings = engine.settings
     return VoiceSessionRegistry(
@@ -56,6 +58,7 @@ def open_registry(engine: Engine) -> VoiceSessionRegistry:
         limits=settings.limits,
         language=settings.voice.language,
         metrics=engine.metrics,
+        clock=clock,
     )
 
 

@@ -14,8 +14,10 @@ from starlette.routing import Route
 
 from aura_local.settings import LimitSettings
 from tests.server.serving import drip, exchange, serving
+from tests.support.virtual_time import VIRTUAL_TIME
 
 SHORT = LimitSettings(header_deadline_s=0.2)
+in_virtual_time = pytest.mark.parametrize("anyio_backend", [pytest.param(VIRTUAL_TIME, id="virtual time")])
 
 
 async def hello(_request: Request) -> PlainTextResponse:
@@ -27,6 +29,7 @@ def app() -> Starlette:
 
 
 @pytest.mark.anyio
+@in_virtual_time
 @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: x\r\n"])
 async def test_unfinished_headers_end_at_the_deadline(sent: bytes) -> None:
     async with serving(app(), SHORT) as port:
@@ -34,6 +37,7 @@ async def test_unfinished_headers_end_at_the_deadline(sent: bytes) -> None:
 
 
 @pytest.mark.anyio
+@in_virtual_time
 async def test_dripping_bytes_do_not_move_the_deadline() -> None:
     async with serving(app(), SHORT) as port:
         with anyio.fail_after(2):
@@ -43,6 +47,7 @@ async def test_dripping_bytes_do_not_move_the_deadline() -> None:
 
 
 @pytest.mark.anyio
+@in_virtual_time
 async def test_the_deadline_also_holds_for_a_second_request() -> None:
     async with serving(app(), SHORT) as port:
         whole = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -56,6 +61,7 @@ async def test_the_deadline_also_holds_for_a_second_request() -> None:
 
 
 @pytest.mark.anyio
+@in_virtual_time
 async def test_a_slow_route_is_not_cut_by_the_header_deadline() -> None:
     async def slow(_request: Request) -> PlainTextResponse:
         await anyio.sleep(0.4)

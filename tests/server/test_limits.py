@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from typing import Any
 
 import anyio
 import pytest
@@ -16,8 +17,14 @@ from starlette.routing import Route
 from starlette.types import Message
 
 from tests.server.serving import drip, exchange, serving
+from tests.support.virtual_time import VIRTUAL_TIME
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    return VIRTUAL_TIME
 
 
 async def read_body(request: Request) -> Response:

@@ -10,8 +10,15 @@ import pytest
 
 from tests.server.voice_client import until
 from tests.server.voice_server import voice_server
+from tests.support.virtual_time import VIRTUAL_TIME
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    return VIRTUAL_TIME
+
 
 FRAME_LIMIT_BYTES = 64 * 1024
 

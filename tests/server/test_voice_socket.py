@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from typing import Any
 
 import anyio
 import pytest
@@ -14,8 +15,15 @@ from aura_local.errors import ModelMissing
 from tests.server.answering_conversation import CITATION
 from tests.server.voice_client import until
 from tests.server.voice_server import voice_server
+from tests.support.virtual_time import VIRTUAL_TIME
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    return VIRTUAL_TIME
+
 
 SECOND = bytes(32_000)
 """One second of silence at 16 kHz."""

