@@ -168,8 +168,8 @@ class EngineRoom:
             return self._status[job]
         if job == "embedder":
             raise Conflict(
-                "Another embedder makes all stored vectors useless: stop the server, run `aura reindex` and "
-                "start it again.",
+                "Another embedder makes all stored vectors useless: choose it while the server is stopped, and "
+                "have the documents read again with `aura reindex --read --all`.",
                 code=NEEDS_RESTART,
             )
         if self._loading.locked():
@@ -183,9 +183,10 @@ class EngineRoom:
             choice = Choice(job, entry.engine, entry)
             try:
                 engine = await self._prepared(choice, prepare)
-            except AuraError as error:
+            except BaseException as error:  # cancelled, too: the old engine's queue is the one to be watched
                 self.budget.queues.update(queues)
-                log.warning("model not exchanged", extra={"job": job, "code": error.code})
+                if isinstance(error, AuraError):
+                    log.warning("model not exchanged", extra={"job": job, "code": error.code})
                 raise
             finally:
                 self._status[job] = replace(self._status[job], loading="")

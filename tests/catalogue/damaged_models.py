@@ -229,6 +229,10 @@ PIPER: dict[str, tuple[Files, str]] = {
         voice(onnx(more=part(25, part(7, part(5, part(5, ELSEWHERE)))))),
         "in other files",
     ),
+    "those of a function's default": (
+        voice(onnx(more=part(25, part(11, part(5, ELSEWHERE))))),
+        "in other files",
+    ),
     "a voice that is a path": (voice(espeak={"voice": "../../../etc/x"}), "no voice of espeak"),
     "a sample rate of 0": (voice(audio={"sample_rate": 0}), "sample rate"),
     "sounds beyond the table": (voice(phoneme_id_map={"a": [256]}), "sounds that the voice"),
