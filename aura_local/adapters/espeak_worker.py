@@ -79,9 +79,11 @@ class Synthesiser:
     def __init__(self, library: str, data_folder: str, replies: BinaryIO) -> None:
         self._replies = replies
         self._voice = ""
-        self._library = ctypes.CDLL(library)
+        self._library = ctypes.CDLL(os.path.abspath(library))
+        # espeak-ng keeps the path of its data in 160 bytes (`N_PATH_HOME`); from inside, any depth will do.
+        os.chdir(data_folder)
         self.sample_rate_hz = self._library.espeak_Initialize(
-            AUDIO_OUTPUT_SYNCHRONOUS, CHUNK_MS, os.fsencode(data_folder), INITIALIZE_DONT_EXIT
+            AUDIO_OUTPUT_SYNCHRONOUS, CHUNK_MS, b".", INITIALIZE_DONT_EXIT
         )
         if self.sample_rate_hz <= 0:
             raise OSError("espeak_Initialize failed")

@@ -2,7 +2,7 @@
 
 An upload is acknowledged once its bytes and its row are on the disk; from then on it ends as `indexed` or
 `failed` with a reason, whatever happens to the server. What can be told from the first bytes (a program,
-an image, nothing at all) is refused at once; what only the parser sees becomes the document's `reason`.
+a sound, nothing at all) is refused at once; what only the parser sees becomes the document's `reason`.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
+import espeakng_loader
 import numpy as np
 import pytest
 
@@ -96,6 +97,19 @@ async def test_a_sentence_cut_short_replaces_the_worker(voice: EspeakVoice) -> N
     assert len(await voice.speak("hello", caller=CALLER)) < voice.sample_rate_hz
     assert voice.worker_process_id != worker
     await assert_ended(worker)
+
+
+async def test_its_data_may_lie_at_a_path_of_any_length(tmp_path: Path) -> None:
+    """espeak-ng itself takes 159 bytes, and speaks nothing beyond."""
+    deep = tmp_path.joinpath(*["a folder with a long name" * 4] * 4)
+    deep.mkdir(parents=True)
+    data = deep / "data"
+    data.symlink_to(espeakng_loader.get_data_path())
+    engine = EspeakVoice(espeak_context(), espeakng_loader.get_library_path(), str(data))
+    try:
+        assert len(await engine.speak("hello", voice="en-gb-x-rp+f3", caller=CALLER))
+    finally:
+        await engine.close()
 
 
 async def test_closing_ends_the_worker() -> None:

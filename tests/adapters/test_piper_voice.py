@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from aura_local.adapters.piper_voice import PiperSpeech, open_adapter
 from aura_local.adapters.speech_edges import AUDIBLE_AMPLITUDE
 from aura_local.errors import InvalidRequest, ModelDamaged, ModelMissing, PayloadTooLarge
 from aura_local.ports import Samples
-from tests.contract.models import CALLER, PIPER, context, folder_context
+from tests.contract.models import CALLER, PIPER, context, folder_context, packaged_folder
 
 pytestmark = [pytest.mark.engines, pytest.mark.anyio]
 
@@ -72,6 +74,20 @@ async def test_spoken_text_is_not_logged(voice: PiperSpeech, caplog: pytest.LogC
 async def test_an_unknown_speaker_is_refused(voice: PiperSpeech) -> None:
     with pytest.raises(InvalidRequest, match="nobody"):
         voice.stream("hello", voice="nobody", caller=CALLER)
+
+
+def test_its_espeak_data_may_lie_at_a_path_of_any_length(tmp_path: Path) -> None:
+    """In a process of its own: the library's state is global, and here it has its data already."""
+    deep = tmp_path.joinpath(*["a folder with a long name" * 4] * 4)
+    deep.mkdir(parents=True)
+    data = deep / "data"
+    data.symlink_to(packaged_folder("piper-tts", "piper/espeak-ng-data"))
+    code = (
+        "import sys; from piper.phonemize_espeak import EspeakPhonemizer;"
+        "print(len(EspeakPhonemizer(sys.argv[1]).phonemize('en-gb-x-rp', 'Hello there.')[0]) > 5)"
+    )
+    told = subprocess.run([sys.executable, "-c", code, str(data)], capture_output=True, check=True)
+    assert told.stdout == b"True\n"
 
 
 def test_missing_and_damaged_files_are_named(tmp_path: Path) -> None:

@@ -15,13 +15,13 @@ from tests.commands.invoking import Aura
 
 
 def test_folders_give_documents_and_named_files_are_always_taken(tmp_path: Path) -> None:
-    for name in ("b.md", "a.txt", "photo.png", ".hidden.txt", ".git/x.txt", "deep/er/c.PDF"):
+    for name in ("b.md", "a.txt", "photo.gif", ".hidden.txt", ".git/x.txt", "deep/er/c.PDF"):
         path = tmp_path / "folder" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("x")
-    named = tmp_path / "folder" / "photo.png"
+    named = tmp_path / "folder" / "photo.gif"
     taken = [path.name for path in documents_in([tmp_path / "folder", named, named])]
-    assert taken == ["a.txt", "b.md", "c.PDF", "photo.png"]
+    assert taken == ["a.txt", "b.md", "c.PDF", "photo.gif"]
 
 
 def test_a_path_that_does_not_exist_is_wrong_usage(aura: Aura, tmp_path: Path) -> None:

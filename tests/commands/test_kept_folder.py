@@ -113,7 +113,7 @@ async def test_what_happened_while_nobody_watched_is_found_at_the_next_start(sce
 
 
 async def test_files_that_are_none_of_ours_are_left_out(scene: Scene) -> None:
-    names = (".hidden.txt", ".git/x.txt", "~$letter.docx", "letter.txt~", "x.part", "x.png", "4913.tmp")
+    names = (".hidden.txt", ".git/x.txt", "~$letter.docx", "letter.txt~", "x.part", "x.gif", "4913.tmp")
     for name in names:
         (scene.folder / name).parent.mkdir(exist_ok=True)
         (scene.folder / name).write_text("Not a document.")

@@ -170,7 +170,7 @@ def test_an_archive_is_one_document() -> None:
         "# rules.docx",
     ]
     assert [warning.partition(",")[0] for warning in reading.warnings] == [
-        "photo.png: The file is a PNG image",
+        "photo.png: An image inside an archive is not read; add it by itself.",
         "inner.zip: An archive inside an archive is not opened.",
     ]
 

@@ -16,6 +16,7 @@ from aura_local.retrieval.readers.limits import ReadingLimits
 from aura_local.retrieval.readers.media_type import (
     DOCX,
     EPUB,
+    IMAGES,
     MAIL,
     ODT,
     PDF,
@@ -38,6 +39,10 @@ _BINARY_READERS: Final[dict[MediaType, str]] = {
     ODT: "odt:read_odt",
     EPUB: "epub:read_epub",
     ZIP: "archive:read_archive",
+    "image/png": "image:read_image",
+    "image/jpeg": "image:read_image",
+    "image/tiff": "image:read_image",
+    "image/webp": "image:read_image",
 }
 """Called with the bytes and the limits."""
 _TEXT_READERS: Final[dict[MediaType, str]] = {
@@ -61,6 +66,8 @@ def read_document(
         media_type = package_type(data)
         if media_type == ZIP and inside_archive:
             raise UnsupportedMedia("An archive inside an archive is not opened.")
+    if media_type in IMAGES and inside_archive:  # mostly ornaments; each takes seconds
+        raise UnsupportedMedia("An image inside an archive is not read; add it by itself.")
     if media_type is not None:
         return media_type, _call(_BINARY_READERS[media_type], data, limits)
     if suffix_of(name) != ".eml":  # each part of a message has an encoding of its own

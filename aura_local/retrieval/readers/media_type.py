@@ -25,6 +25,10 @@ MediaType: TypeAlias = Literal[
     "application/vnd.oasis.opendocument.text",
     "application/epub+zip",
     "application/zip",
+    "image/png",
+    "image/jpeg",
+    "image/tiff",
+    "image/webp",
 ]
 PDF: Final[MediaType] = "application/pdf"
 MAIL: Final[MediaType] = "message/rfc822"
@@ -34,7 +38,10 @@ XLSX: Final[MediaType] = "application/vnd.openxmlformats-officedocument.spreadsh
 ODT: Final[MediaType] = "application/vnd.oasis.opendocument.text"
 EPUB: Final[MediaType] = "application/epub+zip"
 ZIP: Final[MediaType] = "application/zip"
-READ_HERE: Final = "txt, md, html, pdf, docx, pptx, xlsx, csv, json, epub, eml, odt and zip are read"
+READ_HERE: Final = (
+    "txt, md, html, pdf, docx, pptx, xlsx, csv, json, epub, eml, odt, zip, png, jpeg, tiff and webp are read"
+)
+IMAGES: Final[frozenset[MediaType]] = frozenset({"image/png", "image/jpeg", "image/tiff", "image/webp"})
 
 _BY_NAME: Final[dict[str, MediaType]] = {
     ".txt": "text/plain",
@@ -51,10 +58,19 @@ _BY_NAME: Final[dict[str, MediaType]] = {
     ".ndjson": "application/json",
     ".eml": MAIL,
 }
-_BINARY_SUFFIXES: Final = frozenset({".pdf", ".docx", ".pptx", ".xlsx", ".odt", ".epub", ".zip"})
+_IMAGE_SUFFIXES: Final = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"})
+_BINARY_SUFFIXES: Final = _IMAGE_SUFFIXES | {".pdf", ".docx", ".pptx", ".xlsx", ".odt", ".epub", ".zip"}
 READABLE_SUFFIXES: Final[frozenset[str]] = frozenset(_BY_NAME) | _BINARY_SUFFIXES
 """Endings, in small letters, of the names of files worth offering. What a file is, its content says."""
 
+_IMAGES: Final[tuple[tuple[bytes, MediaType], ...]] = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"II*\x00", "image/tiff"),
+    (b"MM\x00*", "image/tiff"),
+    (b"II+\x00", "image/tiff"),
+    (b"MM\x00+", "image/tiff"),
+)
 _FOREIGN: Final[tuple[tuple[bytes, str], ...]] = (
     (b"MZ", "a Windows program"),
     (b"\x7fELF", "a Linux program"),
@@ -62,11 +78,7 @@ _FOREIGN: Final[tuple[tuple[bytes, str], ...]] = (
     (b"\xce\xfa\xed\xfe", "a macOS program"),
     (b"\xca\xfe\xba\xbe", "a macOS program or Java class"),
     (b"\x00asm", "a WebAssembly program"),
-    (b"\x89PNG", "a PNG image"),
-    (b"\xff\xd8\xff", "a JPEG image"),
     (b"GIF8", "a GIF image"),
-    (b"II*\x00", "a TIFF image"),
-    (b"MM\x00*", "a TIFF image"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"BZh", "a bzip2 archive"),
     (b"\xfd7zXZ", "an xz archive"),
@@ -112,11 +124,16 @@ _SCRIPT: Final = re.compile(r"#![ \t]*/")
 
 
 def binary_media_type(data: bytes) -> MediaType | None:
-    """The kind of a pdf or archive; None when `data` may be text. The first bytes of a file are enough.
+    """The kind of a pdf, image or archive; None when `data` may be text. Its first bytes are enough.
 
     Office documents and e-books are archives here; `package_type` tells them apart. Raises
     `UnsupportedMedia` naming what else it is, `DocumentUnreadable` for an encrypted office document.
     """
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return "image/webp"
+    for magic, media_type in _IMAGES:
+        if data.startswith(magic):
+            return media_type
     # Readers of PDF accept a little rubbish in front; a program stays a program all the same.
     for magic, description in _FOREIGN:
         if data.startswith(magic) and (magic.startswith(b"{") or not magic.isalnum() or not _is_text(data)):

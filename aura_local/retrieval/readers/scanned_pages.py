@@ -8,7 +8,7 @@ for is left out and counted, rather than losing the whole document.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any, Final
@@ -20,9 +20,9 @@ from aura_local.retrieval.readers.recognition import missing_for
 _POINTS_PER_INCH: Final = 72
 _DOTS_PER_INCH: Final = 300
 """What tesseract's models are trained for; larger pages are drawn more coarsely."""
-_DRAWN_PIXELS: Final = 20_000_000
+DRAWN_PIXELS: Final = 20_000_000
 """Most that one page is drawn into, a byte each: an A3 page at 300 dots per inch has 17 million."""
-_STORED_PIXELS: Final = 80_000_000
+STORED_PIXELS: Final = 80_000_000
 """Most that the pictures of one page may hold, up to four bytes each, while pdfium draws it."""
 _SHARE_OF_TIME: Final = 0.8
 """Of the worker's limits; the rest is for reading, cutting and the page that is under way."""
@@ -38,7 +38,7 @@ _NO_TEXT: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Picture:
+class Picture:
     """A drawn page: one byte per pixel, rows from the top."""
 
     pixels: bytes
@@ -70,29 +70,42 @@ class ScannedPages:
         """
         import pypdfium2.raw as pdfium
 
-        if pdfium.FPDFPage_CountObjects(page.raw) <= 0 or not self._ready():
+        if pdfium.FPDFPage_CountObjects(page.raw) <= 0:
+            return []
+        return self.recognise(lambda: _drawn(page) if _stored_pixels(page) <= STORED_PIXELS else None, number)
+
+    def recognise(self, draw: Callable[[], Picture | None], number: int) -> list[Line]:
+        """The lines of a picture, which is drawn only where there is time; None is one that is too large.
+
+        Empty as with `lines`. Raises what `draw` does.
+        """
+        if not self._ready():
             return []
         left_s = min(self._until_s - time.monotonic(), self._until_cpu_s - time.process_time(), _PAGE_S)
-        if left_s <= 0 or _stored_pixels(page) > _STORED_PIXELS:
+        picture = draw() if left_s > 0 else None
+        if picture is None:
             self.left_out += 1
             return []
-        picture = _drawn(page)
         self._tesseract.SetImageBytes(picture.pixels, picture.width, picture.height, 1, picture.row_bytes)
         self._tesseract.SetSourceResolution(round(picture.pixels_per_point * _POINTS_PER_INCH))
-        if not self._tesseract.Recognize(int(left_s * 1000)):
+        if not self._tesseract.Recognize(1 + int(left_s * 1000)):
             self.left_out += 1
             return []
         lines = self._levelled(list(_found(self._tesseract, picture, number)))
         self._recognised += bool(lines)
         return lines
 
+    def missing(self) -> str:
+        """What recognition lacks and how to get it; empty where it lacks nothing or is not wanted."""
+        return self._missing or (missing_for(self._wish) if self._wish is not None else "")
+
     def failure(self) -> str:
         """Why a document whose pages are all without text cannot be read."""
-        missing = self._missing or (missing_for(self._wish) if self._wish is not None else "")
+        missing = self.missing()
         if self._wish is None or missing:
             return f"{_NO_TEXT} {missing}".strip()
         if self.left_out:
-            return f"The PDF has no text layer. {self._left_out_sentence()}"
+            return f"The PDF has no text layer. {self.left_out_sentence()}"
         return "The PDF has no text layer, and no text was recognised on its pages."
 
     def warnings(self, page_count: int) -> Iterator[str]:
@@ -100,9 +113,10 @@ class ScannedPages:
         if self._recognised:
             yield f"The text of {self._recognised} of {page_count} pages was recognised and may hold errors."
         if self.left_out:
-            yield self._left_out_sentence()
+            yield self.left_out_sentence()
 
-    def _left_out_sentence(self) -> str:
+    def left_out_sentence(self) -> str:
+        """How many pages were left out, and why."""
         return (
             f"{self.left_out} scanned pages are too large or did not fit into the time that documents.cpu_s "
             "and documents.wall_s allow."
@@ -144,22 +158,22 @@ def _stored_pixels(page: Any) -> int:
     for picture in page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_IMAGE], max_depth=3):
         width, height = picture.get_px_size()
         total += width * height
-        if total > _STORED_PIXELS:
+        if total > STORED_PIXELS:
             break
     return total
 
 
-def _drawn(page: Any) -> _Picture:
+def _drawn(page: Any) -> Picture:
     width, height = (max(1.0, side) for side in page.get_size())
-    scale = min(_DOTS_PER_INCH / _POINTS_PER_INCH, (_DRAWN_PIXELS / (width * height)) ** 0.5)
+    scale = min(_DOTS_PER_INCH / _POINTS_PER_INCH, (DRAWN_PIXELS / (width * height)) ** 0.5)
     bitmap = page.render(scale=scale, grayscale=True)
     try:
-        return _Picture(bytes(bitmap.buffer), bitmap.width, bitmap.height, bitmap.stride, scale)
+        return Picture(bytes(bitmap.buffer), bitmap.width, bitmap.height, bitmap.stride, scale)
     finally:
         bitmap.close()
 
 
-def _found(tesseract: Any, picture: _Picture, number: int) -> Iterator[Line]:
+def _found(tesseract: Any, picture: Picture, number: int) -> Iterator[Line]:
     import tesserocr
 
     level = tesserocr.RIL.TEXTLINE
