@@ -168,8 +168,8 @@ class EngineRoom:
             return self._status[job]
         if job == "embedder":
             raise Conflict(
-                "Another embedder makes all stored vectors useless: choose it while the server is stopped, and "
-                "have the documents read again with `aura reindex --read --all`.",
+                "Another embedder makes all stored vectors useless: choose it while the server is stopped, "
+                "and have the documents read again with `aura reindex --read --all`.",
                 code=NEEDS_RESTART,
             )
         if self._loading.locked():

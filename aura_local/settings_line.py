@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,13 +33,20 @@ def write_setting(path: Path, section: str, name: str, value: str) -> None:
         make_private_folder(real.parent)
         new = real.with_name(f".{real.name}.new")
         with open(new, "w", encoding="utf-8") as file:
+            if real.is_file():
+                _as_before(file.fileno(), real.stat())
             file.write(changed)
             file.flush()
             os.fsync(file.fileno())
-        if real.is_file():
-            new.chmod(real.stat().st_mode & 0o777)
         new.replace(real)
         sync_folder(real.parent)
+
+
+def _as_before(descriptor: int, status: os.stat_result) -> None:
+    """The file's mode, and its owner where one may give files away: the superuser may have asked."""
+    with suppress(PermissionError):
+        os.fchown(descriptor, status.st_uid, status.st_gid)
+    os.fchmod(descriptor, status.st_mode & 0o777)
 
 
 def with_setting(text: str, section: str, name: str, value: str) -> str | None:

@@ -142,6 +142,20 @@ async def test_what_cannot_be_opened_changes_nothing(workshop: Workshop) -> None
     assert room.queues["text_to_speech"] is not queue
 
 
+async def test_a_cancelled_exchange_leaves_the_old_queue_to_be_watched(workshop: Workshop) -> None:
+    queue = workshop.room.queues["text_to_speech"]
+    with anyio.CancelScope() as asked:
+
+        async def whoever_asked_goes(engine: object) -> None:
+            asked.cancel()
+            await anyio.lowlevel.checkpoint()
+
+        await workshop.room.swap(OTHER, workshop.store, whoever_asked_goes)
+    assert workshop.made(OTHER).script.closed
+    assert workshop.room.queues["text_to_speech"] is queue
+    assert workshop.status.loading == ""
+
+
 async def test_what_cannot_be_prepared_is_closed_and_never_used(workshop: Workshop) -> None:
     workshop.refusal = StorageFull("the audit log is full")
     with pytest.raises(StorageFull):

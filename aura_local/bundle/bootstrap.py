@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aura_local.bundle.reading import Bundle, open_bundle
-from aura_local.bundle.release import install_release, refuse_long_folder, remembered
+from aura_local.bundle.release import install_release, remembered
 from aura_local.bundle.trust import Trust, fingerprint, read_key
 from aura_local.errors import AuraError
 
@@ -84,7 +84,6 @@ def _describe(bundle: Bundle, *, trusted: bool) -> None:
 
 
 def _install(bundle: Bundle, folder: Path, *, allow_older: bool) -> None:
-    refuse_long_folder(folder)
     started_s = time.monotonic()
     release = install_release(
         bundle,

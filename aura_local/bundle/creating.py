@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 import time
 from collections.abc import Callable
@@ -92,4 +91,4 @@ def _checkout() -> Path | None:
 def _base(path: Path, public_key: bytes) -> tuple[str, Manifest]:
     """Digest and content of an earlier bundle's manifest."""
     with open_bundle(path, Trust(public_key), holds=signature_holds) as bundle:
-        return hashlib.sha256(bundle.manifest.encoded()).hexdigest(), bundle.manifest
+        return bundle.manifest_sha256, bundle.manifest

@@ -40,7 +40,9 @@ class StagedModels:
         """Rename them into place, then remember which bundle they came from."""
         for name in self.names:
             model = self.folder / name
-            if model.exists() or model.is_symlink():
+            if model.is_symlink():
+                model.unlink()
+            elif model.exists():
                 replaced = self.folder / ".staging" / f"{name}.replaced"
                 shutil.rmtree(replaced, ignore_errors=True)
                 model.rename(replaced)
@@ -62,7 +64,9 @@ def staged_models(bundle: Bundle, folder: Path, progress: Progress) -> Iterator[
     The folder is held meanwhile: raises `Busy`, and like `stage`. What was staged and not installed is
     removed at the end.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # One after the other: made together, the data folder above would be open to everybody.
+    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.mkdir(exist_ok=True, mode=0o700)
     staged = folder / ".staging" / _STAGED
     with alone_in(folder):
         shutil.rmtree(staged, ignore_errors=True)

@@ -64,10 +64,7 @@ class Bundle:
         digest, left_bytes = hashlib.sha256(), size_bytes
         self._file.seek(start)
         while left_bytes > 0:
-            try:
-                piece = self._file.read(min(COPY_BYTES, left_bytes))
-            except OSError as error:
-                raise damaged(name, f"it cannot be read: {error.strerror}") from error
+            piece = _read(self._file, min(COPY_BYTES, left_bytes), name)
             if not piece:
                 raise damaged(name, "the bundle ends in it")
             digest.update(piece)
@@ -94,8 +91,8 @@ def open_bundle(
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise InvalidRequest(f"{path} is no regular file.")
-        header = read_header(file.read(HEADER_BYTES))
-        content = file.read(header.manifest_bytes)
+        header = read_header(_read(file, HEADER_BYTES, "header"))
+        content = _read(file, header.manifest_bytes, "manifest")
         if len(content) < header.manifest_bytes:
             raise damaged("manifest", "the file ends in it")
         if not holds(header.public_key, content, header.signature):
@@ -113,6 +110,13 @@ def open_bundle(
         bundle = Bundle(file, manifest, hashlib.sha256(content).hexdigest(), header.public_key, start)
         bundle.verify_bootstrap()
         yield bundle
+
+
+def _read(file: BinaryIO, size_bytes: int, part: str) -> bytes:
+    try:
+        return file.read(size_bytes)
+    except OSError as error:
+        raise damaged(part, f"it cannot be read: {error.strerror}") from error
 
 
 def _last_whole(manifest: Manifest, available_bytes: int) -> str:

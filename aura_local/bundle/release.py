@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from aura_local.bundle.manifest import BundleFile
-from aura_local.bundle.models_placing import staged_models
+from aura_local.bundle.models_placing import RECORD, staged_models
 from aura_local.bundle.placing import alone_in, stage, sync_folder, write_durably
 from aura_local.bundle.reading import Bundle, Progress
 from aura_local.bundle.suitability import (
@@ -34,16 +34,13 @@ from aura_local.bundle.suitability import (
     refuse_unsuitable,
     refuse_without_room,
 )
-from aura_local.errors import EngineUnavailable, InvalidRequest
+from aura_local.errors import EngineUnavailable
 
 Run: TypeAlias = Callable[[Sequence[str]], None]
 """Runs a command to its end; raises `EngineUnavailable` where it fails."""
 
 UNPACKED_TIMES: Final = 4
 """What installed wheels take on the disk, as a multiple of their own size: 2.9 was measured."""
-
-FOLDER_CHARACTERS: Final = 60
-"""espeak-ng keeps the path of its data, which lies 90 characters deeper, in 160 bytes (`N_PATH_HOME`)."""
 
 _RECORD: Final = "installed.json"
 
@@ -74,17 +71,8 @@ def run(command: Sequence[str]) -> None:
     )
     if done.returncode != 0:
         raise EngineUnavailable(
-            f"{Path(command[0]).name} {' '.join(command[1:4])} failed: "
+            f"{Path(command[0]).name} {' '.join(command[1:5])} failed: "
             f"{(done.stderr or done.stdout).strip()[-800:]} (on Debian the package python3-venv is needed)"
-        )
-
-
-def refuse_long_folder(folder: Path) -> None:
-    """Raises `InvalidRequest` for a folder in which espeak-ng would not find its data."""
-    if len(os.fsencode(folder.absolute())) > FOLDER_CHARACTERS:
-        raise InvalidRequest(
-            f"The path of the folder to install to has more than {FOLDER_CHARACTERS} characters, and "
-            "espeak-ng would not find its data there: choose a shorter one, such as /opt/aura."
         )
 
 
@@ -114,23 +102,29 @@ def install_release(
     refuse_unsuitable(manifest)
     installed = remembered(folder)
     refuse_older(manifest, installed, allow_older=allow_older)
-    release = folder / "releases" / bundle.manifest_sha256[:10]
     home, current = folder / "home", folder / "current"
+    before = folder / "releases" / current.resolve().name if current.is_symlink() else None
+    release = folder / "releases" / bundle.manifest_sha256[:10]
     if installed is not None and installed.manifest_sha256 == bundle.manifest_sha256:
-        return Release(release, home, fresh=False)
+        return Release(release if before is None else before, home, fresh=False)
+    if release == before:
+        # Somebody removed its record to install without comparing; it counts until the new one is whole.
+        release = release.with_name(bundle.manifest_sha256[10:20])
     wheels = sum(file.size_bytes for file in manifest.of_kind("wheel"))
     needed_bytes = sum(file.size_bytes for file in manifest.files) + UNPACKED_TIMES * wheels
     refuse_without_room(needed_bytes, folder, free)
     with file_errors_told(folder):
         (folder / "releases").mkdir(parents=True, exist_ok=True)
         with alone_in(folder):
+            # Once more: another installation may have ended since.
+            for path in (current / _RECORD, home / "models" / RECORD):
+                refuse_older(manifest, read_installed(path), allow_older=allow_older)
             shutil.rmtree(release, ignore_errors=True)
             release.mkdir()
-            before = current.resolve() if current.is_symlink() else release
             files = [file for file in manifest.files if file.kind not in ("model", "record")]
 
             def kept(file: BundleFile) -> Path:
-                return before.joinpath(*file.name.split("/"))
+                return (before or release).joinpath(*file.name.split("/"))
 
             with staged_models(bundle, home / "models", progress) as models:
                 stage(bundle, files, release, kept, progress)
@@ -138,6 +132,8 @@ def install_release(
                 models.install(bundle)
             record = Installed(manifest.version, manifest.serial, bundle.manifest_sha256, bundle.public_key)
             write_durably(release / _RECORD, record.encoded())
+            # What pip wrote has to outlive a power cut that the link outlives.
+            os.sync()
             _switch(current, release)
             for old in (folder / "releases").iterdir():
                 if old not in (release, before):
@@ -150,12 +146,14 @@ def _make_environment(
 ) -> None:
     environment = release / "environment"
     tell("Making the environment")
-    run([sys.executable, "-m", "venv", str(environment)])
+    # -I: without it, Python would import from the folder that this is called in, the bundle's medium maybe.
+    run([sys.executable, "-I", "-m", "venv", str(environment)])
     tell(f"Installing {len(wheels)} wheels")
-    pip = [str(environment / "bin" / "python"), "-m", "pip", "--isolated", "--disable-pip-version-check"]
+    pip = [str(environment / "bin" / "python"), "-I", "-m", "pip", "--isolated", "install"]
     # Each wheel by name and nothing else: what is installed is what was proved, and no index is asked.
     files = [str(release.joinpath(*file.name.split("/"))) for file in wheels]
-    run([*pip, "install", "--no-index", "--no-deps", "--no-input", "--no-cache-dir", *files])
+    alone = ["--disable-pip-version-check", "--no-index", "--no-deps", "--no-input", "--no-cache-dir"]
+    run([*pip, *alone, *files])
 
 
 def _switch(current: Path, release: Path) -> None:

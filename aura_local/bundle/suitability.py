@@ -135,5 +135,7 @@ def file_errors_told(path: Path) -> Iterator[None]:
 
 
 def _order(version: str) -> tuple[int, ...]:
-    """The numbers of a version; what stands behind them does not count."""
-    return tuple(int(number) for number in re.findall(r"\d+", version.partition("+")[0])[:4])
+    """The numbers of a version; what stands behind them (`rc1`) does not count: the serial orders those."""
+    plain = re.match(r"(?:[0-9]+\.?)*", version)
+    numbers = [int(number) for number in re.findall(r"[0-9]+", "" if plain is None else plain[0])]
+    return tuple([*numbers, 0, 0, 0, 0][:4])

@@ -49,7 +49,7 @@ def make_wheels(checkout: Path, folder: Path, *, tell: Callable[[str], None]) ->
     with tempfile.TemporaryDirectory(prefix="aura-bundle-") as scratch:
         constraints = Path(scratch) / "constraints.txt"
         constraints.write_text("".join(f"{line}\n" for line in _installed()), "utf-8")
-        wheel = [sys.executable, "-m", "pip", "wheel", "--disable-pip-version-check", "--no-input"]
+        wheel = [sys.executable, "-P", "-m", "pip", "wheel", "--disable-pip-version-check", "--no-input"]
         wheel += ["--progress-bar", "off", "--constraint", str(constraints), "--wheel-dir", str(folder)]
         _run([*wheel, str(checkout), *together], tell)
         if alone:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 MAIN: Final = """import sys
 from pathlib import Path
 
+if sys.version_info < (3, 11):
+    sys.exit("error: this needs Python 3.11 or newer")
+
 from aura_local.bundle.bootstrap import main
 
 sys.exit(main(Path(sys.argv[0]), sys.argv[1:]))

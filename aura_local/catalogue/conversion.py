@@ -21,7 +21,7 @@ from anyio.abc import Process
 
 from aura_local.catalogue.conversion_source import ConversionSource
 from aura_local.catalogue.ctranslate2_folder import EMBEDDING_FILE
-from aura_local.catalogue.model_tables import json_object
+from aura_local.catalogue.model_tables import TABLE_LIMIT_BYTES, json_object
 from aura_local.errors import DeadlineExceeded, ModelDamaged, ModelMissing
 
 QUANTIZATIONS: Final = ("int8", "int8_float16", "int8_bfloat16", "int16", "float16", "bfloat16", "float32")
@@ -130,8 +130,7 @@ def _stage(source: ConversionSource, staged: Path) -> None:
 
 
 def _unknown_word(tokenizer: Path) -> str:
-    table = json_object(tokenizer, 2**25)
-    words = [token.get("content") for token in table.get("added_tokens", [])]
+    words = _added_words(tokenizer)
     return next((word for word in ("[UNK]", "<unk>", "<|endoftext|>") if word in words), "[UNK]")
 
 
@@ -151,8 +150,13 @@ def _finish(source: ConversionSource, output: Path) -> None:
 
 def _languages(tokenizer: Path) -> list[int]:
     """Ids of the words for languages; the converter misses them where generation_config.json does."""
-    tokens = json_object(tokenizer, 2**25).get("added_tokens", [])
-    return sorted(token["id"] for token in tokens if _LANGUAGE.fullmatch(token.get("content", "")))
+    return sorted(id for word, id in _added_words(tokenizer).items() if _LANGUAGE.fullmatch(word))
+
+
+def _added_words(tokenizer: Path) -> dict[str, int]:
+    """Words with an id of their own; `largest_token` has looked at the ids."""
+    tokens = json_object(tokenizer, TABLE_LIMIT_BYTES).get("added_tokens")
+    return {str(token.get("content", "")): token["id"] for token in tokens or () if isinstance(tokens, list)}
 
 
 def _write(path: Path, table: Mapping[str, Any]) -> None:

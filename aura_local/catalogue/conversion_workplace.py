@@ -30,16 +30,25 @@ def workplace(models: Path) -> Iterator[Path]:
     with file_errors_translated(models):
         make_private_folder(models)
         _sweep(models)
-        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=models))
-        lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        folder, lock = _locked(models)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
         inside = folder / "work"
         inside.mkdir()
         yield inside
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
+
+
+def _locked(models: Path) -> tuple[Path, int]:
+    """A new folder, and the descriptor that holds its lock."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=models))
+        lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if (folder / _LOCK).exists():
+            return folder, lock
+        os.close(lock)  # swept by another process before it was held
 
 
 def _sweep(models: Path) -> None:

@@ -21,7 +21,8 @@ _DEPTH: Final = 12
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _FUNCTIONS, _GRAPH = 25, 7  # of ModelProto
 _NODE, _INITIALIZER, _SPARSE = 1, 5, 15  # of GraphProto
-_ATTRIBUTE, _FUNCTION_NODE = 5, 7  # of NodeProto, of FunctionProto
+_ATTRIBUTE = 5  # of NodeProto
+_FUNCTION_NODE, _FUNCTION_DEFAULT = 7, 11  # of FunctionProto: a node, an attribute's default
 _ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS = frozenset({5, 10}), frozenset({6, 11})
 _ATTRIBUTE_SPARSE = frozenset({22, 23})
 _EXTERNAL, _LOCATION = 13, 14  # of TensorProto
@@ -65,6 +66,8 @@ def _model(view: memoryview, walk: _Walk) -> None:
             for inner, node in _fields(content, walk):
                 if inner == _FUNCTION_NODE and node is not None:
                     _node(node, walk, 1)
+                elif inner == _FUNCTION_DEFAULT and node is not None:
+                    _attribute(node, walk, 1)
     if graphs != 1:
         raise ModelDamaged(f"{walk.name} is not a whole ONNX model: it has no graph.")
 
@@ -85,17 +88,20 @@ def _graph(view: memoryview, walk: _Walk, depth: int) -> None:
 
 def _node(view: memoryview, walk: _Walk, depth: int) -> None:
     for number, attribute in _fields(view, walk):
-        if number != _ATTRIBUTE or attribute is None:
+        if number == _ATTRIBUTE and attribute is not None:
+            _attribute(attribute, walk, depth)
+
+
+def _attribute(view: memoryview, walk: _Walk, depth: int) -> None:
+    for number, content in _fields(view, walk):
+        if content is None:
             continue
-        for inner, content in _fields(attribute, walk):
-            if content is None:
-                continue
-            if inner in _ATTRIBUTE_TENSORS:
-                _tensor(content, walk)
-            elif inner in _ATTRIBUTE_SPARSE:
-                _sparse(content, walk)
-            elif inner in _ATTRIBUTE_GRAPHS:
-                _graph(content, walk, depth + 1)
+        if number in _ATTRIBUTE_TENSORS:
+            _tensor(content, walk)
+        elif number in _ATTRIBUTE_SPARSE:
+            _sparse(content, walk)
+        elif number in _ATTRIBUTE_GRAPHS:
+            _graph(content, walk, depth + 1)
 
 
 def _sparse(view: memoryview, walk: _Walk) -> None:

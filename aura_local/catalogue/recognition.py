@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from aura_local.catalogue.conversion_source import WEIGHTS
 from aura_local.catalogue.ctranslate2_check import looks_like_ctranslate2
 from aura_local.catalogue.ctranslate2_folder import recognise_ctranslate2
 from aura_local.catalogue.gguf_check import GgufFacts, refuse_unsuitable
@@ -19,7 +20,6 @@ from aura_local.catalogue.voice_check import recognise_voice
 from aura_local.errors import InvalidRequest, ModelDamaged, UnsupportedMedia
 
 _KINDS: Final = "a GGUF, a Piper voice (.onnx with its .onnx.json) or a folder with Whisper for CTranslate2"
-_TRANSFORMERS: Final = "model.safetensors"
 
 
 def recognise(path: Path) -> Recognised:
@@ -55,7 +55,7 @@ def model_file(path: Path) -> Path:
             raise InvalidRequest(f"{path} does not exist, or is no file and no folder.")
         return path
     found = [file for file in sorted(path.iterdir()) if file.is_file() and _begins_a_model(read_head(file))]
-    if not found and (path / _TRANSFORMERS).is_file():
+    if not found and (path / WEIGHTS).is_file():
         raise UnsupportedMedia(f"{path} holds a model for transformers: `aura models convert` takes it.")
     if not found:
         raise UnsupportedMedia(f"{path} holds no model: neither {_KINDS}.")

@@ -53,6 +53,8 @@ async def install_models(
             wanted = [f for f in bundle.manifest.of_kind("model") if f.name.split("/")[1] in absent]
             refuse_without_room(sum(f.size_bytes for f in wanted), folder, free_bytes)
             with file_errors_told(folder), staged_models(bundle, folder, progress) as models:
+                # Once more, now that the folder is held: another installation may have ended since.
+                refuse_older(bundle.manifest, read_installed(folder / RECORD), allow_older=allow_older)
                 models.install(bundle)
                 return models.names, bundle.manifest.version
 

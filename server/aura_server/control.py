@@ -43,6 +43,8 @@ async def hear_commands(engine: Engine) -> None:
     try:
         async with listener:
             await listener.serve(lambda connection: _answer(engine, connection))
+    except OSError as error:  # no files left for one more connection: the conversations go on
+        log.warning("the server hears no more commands", extra={"fields": {"errno": error.errno}})
     finally:
         path.unlink(missing_ok=True)
 
