@@ -23,6 +23,7 @@ from aura_local.conversation.spoken_reply import Notify
 from aura_local.conversation.stopwatch import Stopwatch
 from aura_local.conversation.turn_state import TurnRules
 from aura_local.conversation.voice_session import VoiceSession
+from aura_local.conversation.wake_phrase import WakePhrase
 from aura_local.data_home import AskPassphrase, DataHome, open_data_home
 from aura_local.engine_room import EngineRoom, Engines, EngineStatus
 from aura_local.errors import AuraError
@@ -128,7 +129,8 @@ class Engine:
         await self._room.load()
         self.watch_lanes()
         try:
-            await self.lent.warm_up(self._room.engine("language_model"))
+            async with self._room.hold("language_model") as drafting:
+                await self.lent.warm_up(drafting)
         except AuraError as error:
             log.warning("language model not warmed up", extra={"code": error.code})
         self._loaded.set()
@@ -211,8 +213,11 @@ class Engine:
         notify: Notify,
         language: str | None = None,
         voice: str | None = None,
+        wake: WakePhrase | None = None,
     ) -> VoiceSession:
         """A new conversation by voice; its caller runs it inside the lease of `handle`.
+
+        With `wake`, only what begins with its phrase, or follows an answer closely, is answered and kept.
 
         Raises what keeps one of its engines from working.
         """
@@ -234,6 +239,7 @@ class Engine:
                 utterance_limit_ms=settings.utterance_limit_s * 1000,
             ),
             gate=GateSettings(sustained_ms=settings.barge_in_ms),
+            wake=wake,
         )
         return VoiceSession(
             engines=self.lent,

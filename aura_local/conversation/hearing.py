@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,6 +39,9 @@ class Heard:
     """A transcript with the silence that ends its turn."""
 
     transcript: Transcript
+    """All that was said."""
+    text: str
+    """What of it is meant for AURA; "" for nothing."""
     wait_ms: int
 
 
@@ -51,10 +54,13 @@ class Hearing:
         engines: Callable[[], AbstractAsyncContextManager[HearingEngines]],
         language: str,
         waits: WaitRules,
+        meant: Callable[[str], str] = str,
     ) -> None:
+        """`meant` picks from what was said what is meant for AURA: everything, unless told otherwise."""
         self._engines = engines
         self._language = language
         self._waits = waits
+        self._meant = meant
         self._frames: deque[Frame] = deque()
 
     def keep(self, frame: Frame, *, needed_from: int) -> None:
@@ -74,22 +80,24 @@ class Hearing:
         async with self._engines() as engines:
             recogniser = engines.speech_to_text
             transcript = await recogniser.transcribe(speech, language=self._language, caller=caller)
-            if not transcript.text:
-                return Heard(transcript, 0)
+            text = self._meant(transcript.text)
+            if not text:
+                return Heard(transcript, "", 0)
             completion = await engines.turn_detector.completion(
                 speech,
-                transcript,
+                replace(transcript, text=text),
                 punctuated=recogniser.description.writes_punctuation,
                 silence_ms=silence_ms,
             )
-        return Heard(transcript, self._waits.wait_ms(completion))
+        return Heard(transcript, text, self._waits.wait_ms(completion))
 
     async def transcribe_early(self, speech: Samples, caller: Caller) -> Transcript:
-        """Transcribe a clip that its speaker goes on with."""
+        """Transcribe what is meant for AURA of a clip that its speaker goes on with."""
         async with self._engines() as engines:
-            return await engines.speech_to_text.transcribe(
+            transcript = await engines.speech_to_text.transcribe(
                 speech, language=self._language, caller=caller, partial=True
             )
+        return replace(transcript, text=self._meant(transcript.text))
 
 
 class StablePrefix:

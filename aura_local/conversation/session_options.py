@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from aura_local.conversation.hearing import WaitRules
 from aura_local.conversation.speech_gate import GateSettings
 from aura_local.conversation.turn_state import TurnRules
+from aura_local.conversation.wake_phrase import WakePhrase
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,3 +19,5 @@ class SessionOptions:
     waits: WaitRules = field(default_factory=WaitRules)
     rules: TurnRules = field(default_factory=TurnRules)
     gate: GateSettings = field(default_factory=GateSettings)
+    wake: WakePhrase | None = None
+    """Answer only what begins with a phrase, or follows an answer closely; None: answer everything."""

@@ -18,6 +18,7 @@ from aura_local.audio.frame import Frame, Framer
 from aura_local.conversation import turn_effects as effects
 from aura_local.conversation import turn_events as inputs
 from aura_local.conversation.allowance import Allowance, Unlimited
+from aura_local.conversation.attention import Attention
 from aura_local.conversation.early_words import EarlyWords
 from aura_local.conversation.events import FinalTranscript, SpeechStarted, SpeechStopped
 from aura_local.conversation.hearing import Hearing
@@ -62,10 +63,12 @@ class VoiceSession:
         self._framer = Framer()
         self._gate = SpeechGate(options.gate)
         self._detector = engines.open_stream()
+        self._attention = Attention(options.wake)
         self._hearing = Hearing(
             engines=engines.hearing,
             language=options.language,
             waits=options.waits,
+            meant=self._attention.meant,
         )
         speaking = Speaking(
             tenant_id=options.tenant_id,
@@ -219,14 +222,17 @@ class VoiceSession:
         work.heard_ms = max(work.heard_ms, len(clip) * 1000 // SPEECH_RATE_HZ)
         if (job.turn, job.revision) == (self._state.turn, self._state.revision):
             self._stopwatch.mark("transcribed")
-        await self.advance(inputs.Transcribed(job.turn, job.revision, heard.transcript.text, heard.wait_ms))
+            self._attention.heard(heard.transcript.text, job.end_sample)
+        await self.advance(inputs.Transcribed(job.turn, job.revision, heard.text, heard.wait_ms))
 
     # --- carrying out ----------------------------------------------------------------------------------
 
     async def advance(self, event: inputs.Event) -> None:
         """Let the machine decide, then do what it says, before the next event is looked at."""
         async with self._order:
-            self._state, steps = advance(self._state, event, self._options.rules)
+            before = self._state
+            self._state, steps = advance(before, event, self._options.rules)
+            self._attention.follow(before, self._state)
             for step in steps:
                 await self._carry_out(step)
         self._jobs.signal()

@@ -26,6 +26,7 @@ from aura_local.conversation.reply import Answering
 from aura_local.conversation.session_options import SessionOptions
 from aura_local.conversation.turn_state import Phase, TurnRules
 from aura_local.conversation.voice_session import VoiceSession
+from aura_local.conversation.wake_phrase import WakePhrase
 from aura_local.errors import AuraError
 from aura_local.ports import (
     FRAME_SAMPLES,
@@ -147,6 +148,7 @@ class Conversation:
         partial_transcripts: bool = False,
         quoting: LanguageModel | None = None,
         allowance: Allowance | None = None,
+        wake: WakePhrase | None = None,
     ) -> None:
         self.log: list[object] = []
         # What the model says is in the documents, or it would not be said.
@@ -172,7 +174,7 @@ class Conversation:
         self.session = VoiceSession(
             engines=FixedEngines(self.detector, self.turns, self.recogniser, self.voice, answering),
             options=SessionOptions(
-                "tenant", partial_transcripts=partial_transcripts, rules=rules or TurnRules()
+                "tenant", partial_transcripts=partial_transcripts, rules=rules or TurnRules(), wake=wake
             ),
             retrieve=self.documents.retrieve,
             memory=memory,
