@@ -65,9 +65,13 @@ def _starter() -> tuple[list[str], list[str]]:
 
 
 def _installed() -> Iterator[str]:
+    """A package may be there twice, in the environment and below it: what is found first is what is used."""
+    seen = {PRODUCT}
     for found in distributions():
-        if found.name != PRODUCT and re.fullmatch(r"[0-9A-Za-z.!_-]+", found.version):
-            yield f"{found.name}=={found.version}"
+        name = re.sub(r"[-_.]+", "-", found.name).lower()
+        if name not in seen and re.fullmatch(r"[0-9A-Za-z.!_-]+", found.version):
+            yield f"{name}=={found.version}"
+        seen.add(name)
 
 
 def _run(command: list[str], tell: Callable[[str], None]) -> None:
