@@ -13,6 +13,7 @@ from aura_local.ports import Samples
 
 if TYPE_CHECKING:
     from aura_local.conversation.spoken_reply import Notify
+    from aura_local.conversation.wake_phrase import WakePhrase
     from aura_local.engine import Engine
     from aura_local.storage.leases import TenantHandle
 
@@ -35,11 +36,12 @@ async def converse(
     notify: Notify,
     language: str | None = None,
     voice: str | None = None,
+    wake: WakePhrase | None = None,
 ) -> None:
     """Hold a conversation until the microphone ends and the last reply is over, or until cancelled.
 
-    `microphone` yields samples at 16 kHz, `ear` says what is heard of them. Raises what the devices and
-    the detector raise; a failed turn is an event.
+    `microphone` yields samples at 16 kHz, `ear` says what is heard of them, `wake` what of that is answered.
+    Raises what the devices and the detector raise; a failed turn is an event.
     """
     session = await engine.voice_session(
         handle,
@@ -48,6 +50,7 @@ async def converse(
         notify=notify,
         language=language,
         voice=voice,
+        wake=wake,
     )
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(listen, session, microphone, ear)

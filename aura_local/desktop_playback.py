@@ -107,6 +107,11 @@ class Loudspeaker:
         """What was handed to the device while the next `count` samples at 16 kHz were recorded."""
         return self._reference.take(count)
 
+    def heard(self, reply_id: int) -> int:
+        """Position up to which the reply that plays now has left the loudspeaker."""
+        on_its_way_s = max(0.0, self._audible_until_s - self._clock())
+        return max(0, self._queue.position(reply_id) - round(on_its_way_s * self.sample_rate_hz))
+
     def quiet_for_s(self) -> float:
         """Seconds since the last sample of speech left the loudspeaker; 0 while there is more to play."""
         if self._queue.queued_samples:

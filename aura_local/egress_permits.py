@@ -1,6 +1,7 @@
 """Permits to reach one other machine for one purpose; without one, `egress.py` refuses. Layer 0.
 
-Nothing in AURA Local asks for a permit unless the operator has set up a login by an identity provider.
+Nothing in AURA Local asks for a permit unless the operator has set up a login by an identity provider, or
+runs `aura models pull` or `aura talk --server`.
 
 A permit belongs to the code inside its `with` block, by a context variable: tasks started there and work
 that `anyio.to_thread` does for it hold it too, nobody else does. It names one host and one TCP port. The

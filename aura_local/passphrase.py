@@ -102,14 +102,14 @@ def _typed(question: str) -> str:
             "start AURA Local at a terminal that can ask for it."
         )
     try:
-        with _interruptible():
+        with interruptible():
             return getpass(question)
     except EOFError as error:
         raise KeyUnavailable("No passphrase was given.") from error
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
+def interruptible() -> Iterator[None]:
     """asyncio answers the first Control-C by cancelling a task, which cannot be while it asks a person."""
     if threading.current_thread() is not threading.main_thread():
         yield

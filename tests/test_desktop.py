@@ -18,6 +18,7 @@ from aura_local.conversation.events import (
     ReplyFinished,
     SessionEvent,
 )
+from aura_local.conversation.wake_phrase import WakePhrase
 from aura_local.desktop import converse, listen
 from aura_local.desktop_ears import ECHO_TAIL_S, choose_ear, half_duplex
 from aura_local.desktop_playback import Loudspeaker, PlaybackQueue
@@ -151,3 +152,45 @@ async def test_with_headphones_one_can_interrupt(tmp_path: Path) -> None:
     finished = next(event for event in room.events if isinstance(event, ReplyFinished))
     assert finished.cancelled
     assert len(finished.heard_text) < len("The museum opens at nine.")
+
+
+async def test_with_a_wake_phrase_only_what_begins_with_it_is_answered(tmp_path: Path) -> None:
+    loudspeaker = Loudspeaker(PlaybackQueue(24_000))
+    heard: list[str] = []
+
+    async def notify(event: SessionEvent) -> None:
+        if isinstance(event, FinalTranscript):
+            heard.append(event.text)
+
+    async def play() -> None:
+        while True:
+            loudspeaker.fill(480)
+            await anyio.sleep(0.002)
+
+    async def microphone() -> AsyncIterator[Samples]:
+        with anyio.fail_after(20):
+            for utterance in range(2):
+                for _ in range(15):  # too short for early words: one transcript for each
+                    yield np.full(FRAME_SAMPLES, 0.5, np.float32)
+                while len(heard) <= utterance:
+                    yield np.zeros(FRAME_SAMPLES, np.float32)
+                    await anyio.sleep(0.002)
+
+    hearing = ScriptedSpeechToText(["when is it open", "hello aura at what hour is the museum open"])
+    async with (
+        open_scripted_engine(tmp_path, room=ScriptedRoom({"speech_to_text": hearing})) as engine,
+        open_museum(engine, "The museum is open from the hour of nine.") as handle,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(play)
+        await converse(
+            engine,
+            handle,
+            microphone=microphone(),
+            loudspeaker=loudspeaker,
+            notify=notify,
+            ear=choose_ear(loudspeaker, None, headphones=True),
+            wake=WakePhrase("hello aura"),
+        )
+        tasks.cancel_scope.cancel()
+    assert heard == ["", "at what hour is the museum open"]

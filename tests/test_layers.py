@@ -22,7 +22,8 @@ FILES = {
     4: "engine engine_room engine_choice engine_in_use engine_status lent_engines model_use settings_line "
     "data_home passphrase indexing_queue session_metrics "
     "session_allowance grounded_retrieval demo_tenant",
-    5: "desktop desktop_audio desktop_devices desktop_ears desktop_microphone desktop_playback",
+    5: "desktop desktop_audio desktop_devices desktop_ears desktop_microphone desktop_playback "
+    "desktop_remote desktop_replies desktop_server desktop_wire",
 }
 """Single files directly in `aura_local`, by layer."""
 
@@ -41,8 +42,8 @@ LAYER = {
 }
 SERVER = "aura_server"
 WEB_PACKAGES = frozenset({"starlette", "uvicorn", "websockets"})
-CLIENTS = {"benchmark": frozenset({"websockets"})}
-"""Folders that talk to a server from outside, and what they talk with."""
+CLIENTS = {name: frozenset({"websockets"}) for name in ("benchmark", "desktop_remote", "desktop_server")}
+"""Folders and single files that talk to a server from outside, and what they talk with."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,8 @@ def violations(module: str, source: str) -> list[str]:
     wrong: list[str] = []
     for name in imports_of(source, module.rpartition(".")[0]):
         top = name.split(".")[0]
-        if top in WEB_PACKAGES - CLIENTS.get(here.folder, frozenset()) and here.folder != SERVER:
+        client = CLIENTS.get(here.folder or module.rpartition(".")[2], frozenset())
+        if top in WEB_PACKAGES - client and here.folder != SERVER:
             wrong.append(f"{module} imports {name}: only {SERVER} speaks HTTP")
         if top not in ("aura_local", SERVER):
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -41,6 +42,21 @@ def talk(
         bool,
         typer.Option("--push-to-talk", help="Listen only between one press of Enter and the next."),
     ] = False,
+    wake_phrase: Annotated[
+        str | None,
+        typer.Option(
+            "--wake-phrase",
+            help="Answer only what begins with these words, e.g. `hello aura`, or follows an answer closely.",
+        ),
+    ] = None,
+    server: Annotated[
+        str | None,
+        typer.Option("--server", help="Talk with a running server, e.g. `https://aura.example:8765`."),
+    ] = None,
+    key_file: Annotated[
+        Path | None,
+        typer.Option("--key-file", help="File with the server's API key; else AURA_KEY, else you are asked."),
+    ] = None,
     level: Annotated[
         bool, typer.Option("--level", help="Show how loud the microphone is, instead of talking.")
     ] = False,
@@ -57,6 +73,8 @@ def talk(
     """
     if as_json and not list_devices:
         raise typer.BadParameter("--json goes with --list-devices")
+    _check_wake_phrase(wake_phrase, push_to_talk=push_to_talk, server=server)
+    _check_server(server, key_file=key_file, tenant=tenant)
 
     async def show_devices(_loaded: LoadedSettings) -> None:
         _list_devices(as_json=as_json)
@@ -69,53 +87,52 @@ def talk(
         async with open_devices(DeviceChoice(microphone, loudspeaker), _tell) as devices:
             await show_level(devices.microphone)
 
-    async def work(loaded: LoadedSettings) -> None:
-        from anyio import create_task_group
-
-        from aura_local.audio.echo_cancellation import open_echo_canceller
-        from aura_local.commands.engines import wait_for_engines
-        from aura_local.commands.opening import open_engine
-        from aura_local.commands.push_to_talk import follow_keys
-        from aura_local.commands.tenants import find_tenant
-        from aura_local.commands.transcript import TranscriptPrinter
-        from aura_local.desktop import converse
-        from aura_local.desktop_audio import open_devices
+    async def remote(_loaded: LoadedSettings) -> None:
+        from aura_local.commands.talk_remotely import talk_remotely
         from aura_local.desktop_devices import DeviceChoice
-        from aura_local.desktop_ears import PushToTalk, choose_ear
-        from aura_local.engine_choice import JOBS
 
-        opening = open_engine(loaded)  # asks for the passphrase here, where there is one
-        # The devices first: what is wrong with them is told before the models load.
-        async with (
-            open_devices(DeviceChoice(microphone, loudspeaker), _tell) as devices,
-            opening as engine,
-            create_task_group() as tasks,
-        ):
-            owner = await find_tenant(engine.catalog, tenant)
-            await wait_for_engines(engine, *JOBS)
-            canceller = open_echo_canceller()
-            ear = choose_ear(devices.loudspeaker, canceller, headphones=headphones)
-            half_duplex = canceller is None and not headphones
-            printer = TranscriptPrinter()
-            printer.welcome(owner.name, engine.status(), half_duplex=half_duplex, push_to_talk=push_to_talk)
-            if push_to_talk:
-                ear = PushToTalk(ear)
-                tasks.start_soon(follow_keys, ear)
-            async with engine.leases.lease(owner.id) as handle:
-                await converse(
-                    engine,
-                    handle,
-                    microphone=devices.microphone,
-                    loudspeaker=devices.loudspeaker,
-                    ear=ear,
-                    notify=printer.notify,
-                    language=language,
-                    voice=voice,
-                )
-            tasks.cancel_scope.cancel()
+        await talk_remotely(
+            str(server),
+            key_file,
+            DeviceChoice(microphone, loudspeaker),
+            headphones=headphones,
+            push_to_talk=push_to_talk,
+            language=language,
+            voice=voice,
+        )
 
-    chosen = show_devices if list_devices else measure if level else work
+    async def work(loaded: LoadedSettings) -> None:
+        from aura_local.commands.talk_here import talk_here
+        from aura_local.desktop_devices import DeviceChoice
+
+        await talk_here(
+            loaded,
+            tenant,
+            DeviceChoice(microphone, loudspeaker),
+            headphones=headphones,
+            push_to_talk=push_to_talk,
+            wake_phrase=wake_phrase,
+            language=language,
+            voice=voice,
+        )
+
+    talking = work if server is None else remote
+    chosen = show_devices if list_devices else measure if level else talking
     run_command(chosen, home=home, profile=profile, as_json=as_json)
+
+
+def _check_wake_phrase(wake_phrase: str | None, *, push_to_talk: bool, server: str | None) -> None:
+    if wake_phrase is not None and push_to_talk:
+        raise typer.BadParameter("--wake-phrase and --push-to-talk exclude each other")
+    if wake_phrase is not None and server is not None:
+        raise typer.BadParameter("--wake-phrase needs the engines of this machine, not those of --server")
+
+
+def _check_server(server: str | None, *, key_file: Path | None, tenant: str | None) -> None:
+    if server is None and key_file is not None:
+        raise typer.BadParameter("--key-file goes with --server")
+    if server is not None and tenant is not None:
+        raise typer.BadParameter("--tenant does not go with --server: its key belongs to one tenant")
 
 
 def _tell(message: str) -> None:

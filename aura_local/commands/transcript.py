@@ -28,7 +28,13 @@ class TranscriptPrinter:
         self._citations: tuple[Citation, ...] = ()
 
     def welcome(
-        self, tenant: str, engines: Iterable[EngineStatus], *, half_duplex: bool, push_to_talk: bool
+        self,
+        tenant: str,
+        engines: Iterable[EngineStatus],
+        *,
+        half_duplex: bool,
+        push_to_talk: bool,
+        wake_phrase: str | None = None,
     ) -> None:
         print(f"You talk with {tenant}. Control-C ends the conversation.")
         for engine in engines:
@@ -38,7 +44,13 @@ class TranscriptPrinter:
         if half_duplex:
             print("  AURA does not listen while it speaks: no echo canceller is installed (pip install")
             print("  'aura-local[desktop]'). With headphones, use --headphones.")
-        print("Press Enter to speak." if push_to_talk else "Speak now.", flush=True)
+        if wake_phrase is not None:
+            print(
+                f'Say "{wake_phrase}", then your question. After an answer you can go on without it.',
+                flush=True,
+            )
+        else:
+            print("Press Enter to speak." if push_to_talk else "Speak now.", flush=True)
 
     async def notify(self, event: SessionEvent) -> None:
         match event:

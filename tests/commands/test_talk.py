@@ -47,6 +47,36 @@ def test_json_goes_with_the_list_alone(aura: Aura) -> None:
     aura("talk", "--json", code=2)
 
 
+def test_a_wake_phrase_is_for_an_open_microphone(aura: Aura) -> None:
+    aura("talk", "--wake-phrase", "hello aura", "--push-to-talk", code=2)
+
+
+def test_a_wake_phrase_has_words(aura: Aura) -> None:
+    """Told before devices and models are looked for."""
+    assert "at least one word" in aura("talk", "--wake-phrase", "?!", code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("push_to_talk", "wake_phrase", "invitation"),
+    [
+        (False, None, "Speak now."),
+        (True, None, "Press Enter to speak."),
+        (
+            False,
+            "hello aura",
+            'Say "hello aura", then your question. After an answer you can go on without it.',
+        ),
+    ],
+)
+def test_people_are_told_how_to_speak(
+    capsys: pytest.CaptureFixture[str], push_to_talk: bool, wake_phrase: str | None, invitation: str
+) -> None:
+    TranscriptPrinter().welcome(
+        "The Museum", (), half_duplex=False, push_to_talk=push_to_talk, wake_phrase=wake_phrase
+    )
+    assert capsys.readouterr().out.splitlines()[-1] == invitation
+
+
 @pytest.mark.anyio
 async def test_the_transcript_shows_both_sides_and_the_source(capsys: pytest.CaptureFixture[str]) -> None:
     printer = TranscriptPrinter()

@@ -16,7 +16,7 @@ import pytest
 
 from aura_local.benchmark.labelled_speech import UtteranceMaker
 from tests.e2e.command_line import AURA
-from tests.e2e.product_server import environment_for
+from tests.e2e.product_server import Product, environment_for
 from tests.support.sound_server import SoundServer, sound_server
 
 pytestmark = [
@@ -61,11 +61,12 @@ class Talk:
 
 
 @contextmanager
-def talking(folder: Path, devices: SoundServer) -> Iterator[Talk]:
-    arguments = ("talk", "--microphone", MICROPHONE, "--loudspeaker", LOUDSPEAKER, "--profile", "demo")
+def talking(folder: Path, devices: SoundServer, *options: str, key: str | None = None) -> Iterator[Talk]:
+    arguments = ("talk", "--microphone", MICROPHONE, "--loudspeaker", LOUDSPEAKER, *options)
+    environment = environment_for(folder) | devices.environment
     with subprocess.Popen(
         [*AURA, *arguments],
-        env=environment_for(folder) | devices.environment,
+        env=environment if key is None else environment | {"AURA_KEY": key},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -88,7 +89,7 @@ async def test_a_question_is_answered_after_the_devices_were_unplugged_and_in_sp
     copied_museum: Path, devices: SoundServer, maker: UtteranceMaker
 ) -> None:
     question = await maker.speak("what time does the museum open", "en-us")
-    with talking(copied_museum, devices) as talk:
+    with talking(copied_museum, devices, "--profile", "demo") as talk:
         talk.until("Speak now.")
         assert "does not listen while it speaks" not in talk.said
         for sink in ("person", "room"):
@@ -105,3 +106,20 @@ async def test_a_question_is_answered_after_the_devices_were_unplugged_and_in_sp
     assert talk.said.count("You:") == 1
     assert "[interrupted]" not in talk.said
     assert np.abs(devices.heard("room")).max() > 0.1
+
+
+async def test_a_question_is_answered_by_a_server_and_no_data_folder_is_made_here(
+    product: Product, tmp_path: Path, devices: SoundServer, maker: UtteranceMaker
+) -> None:
+    question = await maker.speak("what time does the museum open", "en-us")
+    with talking(tmp_path, devices, "--server", product.url, key=product.key) as talk:
+        talk.until("Speak now.")
+        devices.echo("-10dB")
+        devices.say(question.samples)
+        talk.until("[opening_hours.md")
+        assert talk.end() == 130
+    assert "You talk with the server at 127.0.0.1." in talk.said
+    assert "You:  what time does the museum open" in talk.said
+    assert "[interrupted]" not in talk.said
+    assert np.abs(devices.heard("room")).max() > 0.1
+    assert not (tmp_path / "home").exists()
