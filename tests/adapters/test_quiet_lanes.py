@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 
@@ -73,7 +74,8 @@ async def test_a_helper_leaves_when_somebody_comes(lanes: QuietLanes) -> None:
     quanta: list[Callable[[], None]] = [meet, meet, *[note] * 40]
     await lanes.run_all(quanta, caller=CALLER)
     assert len(threads) == 40
-    assert len(set(threads[2:])) == 1  # at most one is on its way when the first voice comes
+    # The helper's may have been on its way when the first voice came, and end whenever it ends.
+    assert sorted(Counter(threads).values()) in ([40], [1, 39])
 
 
 async def test_every_quantum_runs_once_and_none_is_fine(lanes: QuietLanes) -> None:
