@@ -65,7 +65,7 @@ def talking(folder: Path, devices: SoundServer, *options: str, key: str | None =
     arguments = ("talk", "--microphone", MICROPHONE, "--loudspeaker", LOUDSPEAKER, *options)
     environment = environment_for(folder) | devices.environment
     with subprocess.Popen(
-        [*AURA, *arguments],
+        ["env", "--default-signal=INT", *AURA, *arguments],  # a shell's background jobs ignore it
         env=environment if key is None else environment | {"AURA_KEY": key},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
