@@ -27,7 +27,7 @@ LEAST_SIMILARITY: Final = 0.35
 decided already whether the documents answer.
 
 On the museum's 108 questions, worded as one types and as one speaks: 108 and 106 right at 0.5, 108 and 108 at
-0.4 and below. Of 25 that it does not answer 21 and 23 are declined at any of these.
+0.4 and below. Of 25 that it does not answer 20 and 23 are declined at any of these.
 """
 
 _FRAGMENT_WORDS: Final = 5
